@@ -1,0 +1,101 @@
+/** The Camera and Recognizer ports over the native addon, and the only file that loads it. */
+import { createRequire } from 'node:module'
+import type { Box, Landmarks } from '../domain/types.js'
+import type { Camera, Picture, Recognizer, Template } from '../ports.js'
+import { inRoot } from '../root.js'
+
+type Native = typeof import('../../native/index.js')
+type NativeFrame = import('../../native/index.js').Frame
+type NativeRecognizer = import('../../native/index.js').Recognizer
+export type NativeRecognizerOptions = import('../../native/index.js').RecognizerOptions
+export type NativeCameraOptions = import('../../native/index.js').CameraOptions
+
+/** The addon cannot be loaded: one line with the remedy. */
+export class NativeLoadError extends Error {}
+
+let loaded: Native | undefined
+
+/** Loaded at first use, so that what needs no picture starts without GStreamer and ONNX Runtime. */
+export function native(): Native {
+  if (loaded) return loaded
+  const file = inRoot('build/native/facelatch.node')
+  try {
+    loaded = createRequire(import.meta.url)(file) as Native
+    return loaded
+  } catch (error) {
+    const reason = (error as Error).message.split('\n')[0]
+    throw new NativeLoadError(`cannot load the recognizer ${file}: ${reason}; run "npm run setup"`)
+  }
+}
+
+/** @throws Error with `code` CAMERA_SOURCE or CAMERA_OPEN, its message one line for people. */
+export const openCamera = (options: NativeCameraOptions): Promise<Camera> => native().Camera.open(options)
+
+export const pictureFromRgb = (rgb: Uint8Array, width: number, height: number): Picture => native().Frame.fromRgb(rgb, width, height)
+
+/** What a recognizer is made of, chosen from the manifest by whoever composes. */
+export interface RecognizerSetup {
+  readonly options: NativeRecognizerOptions
+  readonly embedder: string
+  readonly threshold: number
+}
+
+/** @throws Error with `code` MODEL_LOAD. */
+export async function loadRecognizer(setup: RecognizerSetup): Promise<Recognizer> {
+  return new Bound(await native().Recognizer.load(setup.options), setup)
+}
+
+/** The best person and the runner-up: enough for a margin. */
+const candidatesWanted = 2
+
+class Bound implements Recognizer {
+  readonly embedder: string
+  readonly threshold: number
+  readonly dimensions: number
+  readonly #native: NativeRecognizer
+  /** The gallery's labels are indices into this. */
+  #people: readonly string[] = []
+
+  constructor(recognizer: NativeRecognizer, setup: RecognizerSetup) {
+    this.#native = recognizer
+    this.embedder = setup.embedder
+    this.threshold = setup.threshold
+    this.dimensions = setup.options.embedder.dimensions
+  }
+
+  get engine(): string {
+    return this.#native.engine
+  }
+
+  detect(frame: Picture, regions?: readonly Box[]) {
+    return this.#native.detect(frame as NativeFrame, regions)
+  }
+
+  async identify(frame: Picture, landmarks: readonly Landmarks[]) {
+    const people = this.#people
+    const { faces, timings } = await this.#native.identify(frame as NativeFrame, landmarks, candidatesWanted)
+    return {
+      timings,
+      // A gallery that was replaced meanwhile gives labels of a list that is gone: such an answer names nobody.
+      faces: faces.map(({ embedding, matches }) => ({
+        embedding,
+        candidates: people === this.#people ? matches.map(({ label, similarity }) => ({ person: people[label]!, similarity })) : [],
+      })),
+    }
+  }
+
+  setGallery(templates: readonly Template[]): void {
+    const people = [...new Set(templates.map(({ person }) => person))]
+    const label = new Map(people.map((person, index) => [person, index]))
+    const matrix = new Float32Array(templates.length * this.dimensions)
+    templates.forEach(({ embedding }, row) => {
+      matrix.set(embedding, row * this.dimensions)
+    })
+    this.#native.setGallery(matrix, Int32Array.from(templates, ({ person }) => label.get(person)!))
+    this.#people = people
+  }
+
+  close(): Promise<void> {
+    return this.#native.close()
+  }
+}

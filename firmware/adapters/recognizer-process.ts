@@ -1,0 +1,107 @@
+/**
+ * The recognizer as a child process that may crash, hang or leak: started, listened to, killed when silent, started
+ * again with a growing delay. It dies with its supervisor because its channel closes.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import type { Clock, Log } from '../ports.js'
+
+export interface ProcessOptions<In> {
+  /** Compiled module to run. */
+  readonly module: string
+  /** Sent first to every new process. */
+  readonly greeting: In
+  /** Silence after which the process is killed, ms. */
+  readonly silenceMs: number
+  /** Delay before restart number `attempt` (from 0) of a row of failures, ms. */
+  readonly delay: (attempt: number) => number
+  /** A process that lived this long, ms, ends the row of failures. */
+  readonly steadyMs: number
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export interface ProcessEvents<Out> {
+  message(message: Out): void
+  /** The process is gone; the next one starts after `restartMs`. */
+  lost(reason: string, restartMs: number): void
+}
+
+export interface RecognizerProcess<In> {
+  start(): void
+  /** False when no process is there to take it. */
+  send(message: In): boolean
+  readonly pid: number | undefined
+  stop(farewell: In): Promise<void>
+}
+
+/** How long a process may take to leave by itself, ms. */
+const farewellMs = 2_000
+
+export function createRecognizerProcess<In extends object, Out>(options: ProcessOptions<In>, events: ProcessEvents<Out>): RecognizerProcess<In> {
+  const { clock, log } = options
+  let child: ChildProcess | undefined
+  let stopping = false
+  let failures = 0
+  let startedAt = 0
+  let callOff = () => {}
+
+  const watch = (mine: ChildProcess) => {
+    callOff()
+    callOff = clock.after(options.silenceMs, () => {
+      log.warn('the recognizer is silent and is killed', { pid: mine.pid, silenceMs: options.silenceMs })
+      mine.kill('SIGKILL')
+    })
+  }
+
+  const start = () => {
+    startedAt = clock.now()
+    // Structured clone keeps Float32Array and Buffer as they are; the debugger's port must not be inherited.
+    const mine = fork(options.module, [], { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: [] })
+    child = mine
+    let reported = false
+    const gone = (reason: string) => {
+      if (reported) return
+      reported = true
+      callOff()
+      if (child === mine) child = undefined
+      if (stopping) return
+      if (clock.now() - startedAt >= options.steadyMs) failures = 0
+      const restartMs = options.delay(failures++)
+      events.lost(reason, restartMs)
+      callOff = clock.after(restartMs, start)
+    }
+    mine.on('message', (message) => {
+      if (child !== mine) return
+      watch(mine)
+      events.message(message as Out)
+    })
+    mine.on('error', (error) => gone(error.message))
+    mine.on('exit', (code, signal) => gone(signal ? `killed by ${signal}` : `exit code ${code}`))
+    watch(mine)
+    mine.send(options.greeting, () => {})
+  }
+
+  return {
+    start,
+    get pid() {
+      return child?.pid
+    },
+    send(message) {
+      if (!child?.connected) return false
+      // A process that dies meanwhile is reported by its exit; the callback keeps the error from being thrown.
+      child.send(message, () => {})
+      return true
+    },
+    async stop(farewell) {
+      stopping = true
+      callOff()
+      const mine = child
+      if (!mine || mine.exitCode !== null || mine.signalCode !== null) return
+      const exited = new Promise<void>((resolve) => mine.once('exit', () => resolve()))
+      if (mine.connected) mine.send(farewell, () => {})
+      const cancel = clock.after(farewellMs, () => mine.kill('SIGKILL'))
+      await exited
+      cancel()
+    },
+  }
+}

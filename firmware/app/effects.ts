@@ -1,0 +1,71 @@
+/** One table from effect to port call: everything the supervisor does to the world is here. */
+import type { DoorTimer } from '../domain/door.js'
+import type { Broker, Clock, Gpio, Log, Store } from '../ports.js'
+import type { ToRecognizer } from './messages.js'
+import type { Recorder } from './recorder.js'
+import type { Effect, SupervisorEvent } from './supervisor.js'
+
+export interface EffectPorts {
+  readonly gpio: Gpio
+  readonly broker: Broker
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Log
+  readonly recorder: Recorder
+  /** The level of the strike line that locks the door: powered for a magnet, unpowered for a strike. */
+  readonly tellRecognizer: (message: ToRecognizer) => void
+  readonly ownHealth: () => object
+}
+
+type Executors = { readonly [K in Effect['do']]: (effect: Extract<Effect, { do: K }>) => void }
+
+/** Carries effects out in their order. `feed` takes the events that effects give rise to later, such as timeouts. */
+export function createEffects(ports: EffectPorts, feed: (event: SupervisorEvent) => void): (effects: readonly Effect[]) => void {
+  const timers = new Map<DoorTimer, () => void>()
+  const cancel = (timer: DoorTimer) => {
+    timers.get(timer)?.()
+    timers.delete(timer)
+  }
+  const executors: Executors = {
+    strike: ({ on }) => ports.gpio.write('lock', on),
+    led: ({ on }) => ports.gpio.write('led', on),
+    timer: ({ timer, ms }) => {
+      cancel(timer)
+      timers.set(
+        timer,
+        ports.clock.after(ms, () => {
+          timers.delete(timer)
+          feed({ type: 'timeout', timer })
+        }),
+      )
+    },
+    cancel: ({ timer }) => cancel(timer),
+    record: ({ event, snapshot }) => {
+      if (snapshot === undefined) return ports.recorder.record(event)
+      const label = event.person ?? 'unknown'
+      ports.recorder.record(event, (id) => ports.tellRecognizer({ type: 'snapshot', track: snapshot, event: id, label }))
+    },
+    publish: ({ topic, value }) => ports.broker.state(topic, value),
+    'send-gallery': ({ embedder }) => {
+      ports.store.gallery(embedder).then(
+        (templates) => ports.tellRecognizer({ type: 'gallery', templates }),
+        (error: Error) => ports.log.error(`cannot read the gallery: ${error.message}`),
+      )
+    },
+    'publish-snapshot': ({ png }) => {
+      ports.broker.publish('snapshot', Buffer.from(png)).catch((error: Error) => ports.log.warn(`a snapshot was not sent: ${error.message}`))
+    },
+    'publish-health': ({ health }) => ports.broker.state('health', JSON.stringify({ recognizer: health, supervisor: ports.ownHealth() })),
+    complain: ({ message }) => ports.log.error(message),
+  }
+  return (effects) => {
+    for (const effect of effects) {
+      try {
+        ;(executors[effect.do] as (effect: Effect) => void)(effect)
+      } catch (error) {
+        // One thing that fails must not keep the others from happening: the strike timer above all.
+        ports.log.error(`could not carry out "${effect.do}": ${(error as Error).message}`)
+      }
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/** What the two processes say to each other. Pixels never cross, except a snapshot that somebody asked for. */
+import type { Config } from '../config.js'
+import type { Box, TrackState, Verdict } from '../domain/types.js'
+import type { Template } from '../ports.js'
+
+export interface SightedTrack {
+  readonly id: number
+  readonly state: TrackState
+  readonly box: Box
+  readonly verdict: Verdict
+  /** Identified in this very frame, in agreement with the verdict. */
+  readonly verified: boolean
+}
+
+/** Percentiles in milliseconds. */
+export interface Spread {
+  readonly p50: number
+  readonly p99: number
+}
+
+/** The recognizer's own account of itself; counts are since its start. */
+export interface Health {
+  readonly camera: CameraStatus
+  readonly frames: number
+  readonly sweeps: number
+  readonly embeddings: number
+  readonly dropped: number
+  /** Frames judged per second since the last account. */
+  readonly fps: number
+  /** Mean milliseconds per judged frame since the start, by stage. */
+  readonly stages: Readonly<Record<string, number>>
+  /** Whole frame, decode excluded. */
+  readonly frameMs: Spread
+  /** Peak resident memory of the process, bytes. */
+  readonly peakMemory: number
+}
+
+export type CameraStatus = 'opening' | 'live' | 'fault' | 'ended'
+
+export type FromRecognizer =
+  | { readonly type: 'ready'; readonly engine: string; readonly embedder: string; readonly threshold: number }
+  | {
+      readonly type: 'sighting'
+      /** Stream time, ms. */
+      readonly at: number
+      /** `Clock.now` when the frame left the decoder. */
+      readonly arrived: number
+      readonly tracks: readonly SightedTrack[]
+    }
+  | { readonly type: 'camera'; readonly status: 'live' | 'fault' | 'ended'; readonly reason?: string }
+  | { readonly type: 'health'; readonly health: Health }
+  | { readonly type: 'snapshot'; readonly track: number; readonly event: string; readonly png: Uint8Array }
+  | { readonly type: 'fatal'; readonly reason: string }
+
+export type ToRecognizer =
+  | { readonly type: 'configure'; readonly config: Config }
+  | { readonly type: 'gallery'; readonly templates: readonly Template[] }
+  | { readonly type: 'snapshot'; readonly track: number; readonly event: string; readonly label: string }
+  | { readonly type: 'stop' }

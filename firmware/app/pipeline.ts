@@ -1,0 +1,107 @@
+/** A frame's life, from pixels to verdicts. */
+import { createHistogram } from 'node:perf_hooks'
+import type { Config } from '../config.js'
+import { quality } from '../domain/quality.js'
+import { type FollowedTrack, Tracker } from '../domain/tracker.js'
+import type { Answer, Verdict } from '../domain/types.js'
+import { Votes } from '../domain/votes.js'
+import type { Picture, Recognizer } from '../ports.js'
+import type { Health, SightedTrack } from './messages.js'
+
+export interface Judged {
+  readonly tracks: readonly SightedTrack[]
+  /** Somebody is in view, or has just gone. */
+  readonly tell: boolean
+}
+
+export class Pipeline {
+  readonly #recognizer: Recognizer
+  readonly #tracker: Tracker
+  readonly #votes: Votes
+  readonly #stages = new Map<string, number>()
+  readonly #frameTimes = createHistogram()
+  #frames = 0
+  #sweeps = 0
+  #embeddings = 0
+  #told = 0
+  #accountedAt = 0
+  #accountedFrames = 0
+
+  constructor(recognizer: Recognizer, config: Config) {
+    this.#recognizer = recognizer
+    this.#tracker = new Tracker(recognizer.threshold, config.tracker)
+    this.#votes = new Votes(recognizer.threshold, config.votes)
+  }
+
+  /** A new camera session: its stream time starts again, and nobody was seen in it yet. */
+  begin(): void {
+    this.#tracker.reset()
+    this.#votes.reset()
+  }
+
+  /** The gallery has changed, and with it what earlier votes meant. */
+  forgetVotes(): void {
+    this.#votes.reset()
+  }
+
+  /** Takes one frame, in the order of their `at`. The frame stays the caller's. */
+  async frame(frame: Picture): Promise<Judged> {
+    const began = process.hrtime.bigint()
+    const plan = this.#tracker.plan(frame.at)
+    const { faces, timings } = await this.#recognizer.detect(frame, plan.kind === 'refine' ? plan.boxes : undefined)
+    const tracks = this.#tracker.update(faces, frame.at, plan)
+    const due = this.#votes.due(tracks, frame.at, frame)
+    const answers = await this.#identify(frame, due)
+    const { answers: owned, moves } = this.#tracker.remember(answers, frame.at)
+    this.#votes.follow(moves)
+    this.#votes.add(owned, frame.at)
+    const sighted = this.#tracker.tracks.map((track) => this.#sight(track, owned, frame.at))
+
+    this.#frames++
+    if (plan.kind === 'sweep') this.#sweeps++
+    this.#embeddings += answers.length
+    this.#addStages(timings)
+    this.#frameTimes.record(process.hrtime.bigint() - began)
+    const tell = sighted.length > 0 || this.#told > 0
+    this.#told = sighted.length
+    return { tracks: sighted, tell }
+  }
+
+  async #identify(frame: Picture, due: readonly FollowedTrack[]): Promise<Answer[]> {
+    if (due.length === 0) return []
+    const landmarks = due.map(({ face }) => face!.landmarks)
+    const { faces, timings } = await this.#recognizer.identify(frame, landmarks)
+    this.#addStages(timings)
+    return due.map(({ id, face }, i) => ({ track: id, quality: quality(face!, frame), ...faces[i]! }))
+  }
+
+  #sight({ id, state, box }: FollowedTrack, answers: readonly Answer[], at: number): SightedTrack {
+    const verdict = this.#votes.verdict(id, at)
+    const answer = answers.find(({ track }) => track === id)
+    return { id, state, box, verdict, verified: answer !== undefined && this.#supports(answer, verdict) }
+  }
+
+  #supports({ candidates: [best] }: Answer, verdict: Verdict): boolean {
+    return verdict.kind === 'known' && best?.person === verdict.person && best.similarity >= this.#recognizer.threshold
+  }
+
+  #addStages(timings: Readonly<Record<string, number | undefined>>): void {
+    for (const [stage, ms] of Object.entries(timings)) this.#stages.set(stage, (this.#stages.get(stage) ?? 0) + (ms ?? 0))
+  }
+
+  /** Counts and times so far; `now`: any clock's ms, the same on every call. */
+  account(now: number): Omit<Health, 'camera' | 'dropped' | 'peakMemory'> {
+    const seconds = (now - this.#accountedAt) / 1000
+    const fps = seconds > 0 ? (this.#frames - this.#accountedFrames) / seconds : 0
+    this.#accountedAt = now
+    this.#accountedFrames = this.#frames
+    return {
+      frames: this.#frames,
+      sweeps: this.#sweeps,
+      embeddings: this.#embeddings,
+      fps,
+      stages: Object.fromEntries([...this.#stages].map(([stage, ms]) => [stage, ms / Math.max(1, this.#frames)])),
+      frameMs: { p50: this.#frameTimes.percentile(50) / 1e6, p99: this.#frameTimes.percentile(99) / 1e6 },
+    }
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Events on their way to the store and on to the broker. An event is durable before it is published; while the store
+ * fails, events wait in memory, in order, and the door does not wait for them.
+ */
+import type { NewEvent } from '../domain/events.js'
+import type { Broker, Clock, Log, Store } from '../ports.js'
+
+/** Events kept in memory while the store fails; the oldest go first beyond this. */
+const waitingLimit = 10_000
+const storeRetryMs = 2_000
+
+export interface RecorderPorts {
+  readonly store: Store
+  readonly broker: Broker
+  readonly clock: Clock
+  readonly log: Log
+}
+
+interface Waiting {
+  readonly event: NewEvent
+  readonly stored?: (id: string) => void
+}
+
+export class Recorder {
+  readonly #ports: RecorderPorts
+  readonly #onStore: (ok: boolean, reason?: string) => void
+  readonly #waiting: Waiting[] = []
+  #storing = false
+  #sending = false
+  #storeOk = true
+  #closed = false
+  #idle: (() => void)[] = []
+
+  constructor(ports: RecorderPorts, onStore: (ok: boolean, reason?: string) => void) {
+    this.#ports = ports
+    this.#onStore = onStore
+    ports.broker.onConnection((connected) => connected && void this.#send())
+  }
+
+  /** Takes the event at once; `stored` is called with its id once it is durable. */
+  record(event: NewEvent, stored?: (id: string) => void): void {
+    this.#waiting.push(stored ? { event, stored } : { event })
+    if (this.#waiting.length > waitingLimit) {
+      this.#waiting.shift()
+      this.#ports.log.error('an event was lost: the store has failed for too long', { kept: waitingLimit })
+    }
+    void this.#store()
+  }
+
+  /** Events of an earlier run that were never sent. */
+  resume(): void {
+    void this.#send()
+  }
+
+  /** Resolves when everything taken is stored, and sent as far as there is a connection. */
+  async drain(): Promise<void> {
+    while (this.#storing || this.#sending) await new Promise<void>((resolve) => this.#idle.push(resolve))
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+
+  async #store(): Promise<void> {
+    if (this.#storing) return
+    this.#storing = true
+    while (this.#waiting.length > 0 && !this.#closed) {
+      const { event, stored } = this.#waiting[0]!
+      try {
+        const row = await this.#ports.store.append(event, !this.#ports.broker.connected)
+        this.#waiting.shift()
+        this.#ports.log.info(event.type, { seq: row.seq, person: event.person, similarity: event.similarity, track: event.track, ...event.detail })
+        stored?.(row.id)
+        if (!this.#storeOk) this.#tellStore(true)
+        void this.#send()
+      } catch (error) {
+        if (this.#storeOk) this.#tellStore(false, (error as Error).message)
+        // Said now, kept when the store is back: a fault of the disk must not silence an alarm.
+        await new Promise<void>((resolve) => this.#ports.clock.after(storeRetryMs, resolve))
+      }
+    }
+    this.#storing = false
+    this.#wake()
+  }
+
+  #tellStore(ok: boolean, reason?: string): void {
+    this.#storeOk = ok
+    this.#onStore(ok, reason)
+  }
+
+  /** One at a time, oldest first: order is kept, and what failed is what is sent next. */
+  async #send(): Promise<void> {
+    if (this.#sending || this.#closed) return
+    this.#sending = true
+    const { store, broker, log } = this.#ports
+    try {
+      while (broker.connected && !this.#closed) {
+        const outgoing = await store.nextOutgoing()
+        if (!outgoing) break
+        const { event, replayed } = outgoing
+        const { detail, seq, ...fields } = event
+        const payload = JSON.stringify({ ...detail, ...fields, seq, ...(replayed ? { replayed: true } : {}) })
+        try {
+          await broker.publish('event', payload)
+        } catch {
+          await store.outgoingFailed(seq)
+          continue
+        }
+        await store.outgoingSent(seq)
+      }
+    } catch (error) {
+      log.error(`cannot read the outbox: ${(error as Error).message}`)
+    }
+    this.#sending = false
+    this.#wake()
+  }
+
+  #wake(): void {
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+}

@@ -1,0 +1,47 @@
+/** What all subcommands do with their arguments. */
+import { existsSync } from 'node:fs'
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { type LogLevel, logLevels } from '../adapters/log-journal.js'
+import { wrongUsage } from '../app/errors.js'
+import { type Config, loadConfig } from '../config.js'
+
+/** What an installation reads when no `--config` is given. */
+const installedConfig = '/etc/facelatch/config.json'
+
+type Options = NonNullable<ParseArgsConfig['options']>
+
+const common = { config: { type: 'string' }, help: { type: 'boolean', short: 'h' } } satisfies Options
+
+export class HelpAsked extends Error {}
+
+/**
+ * @throws UserError with exit code 2 for an unknown option or a missing value.
+ * Prints `usage` and throws HelpAsked for --help.
+ */
+export function readArguments<O extends Options>(args: string[], options: O, usage: string) {
+  let parsed: ReturnType<typeof parse<O>>
+  try {
+    parsed = parse(args, options)
+  } catch (error) {
+    throw wrongUsage(`${(error as Error).message.split('. ')[0]}; ${usage.split('\n')[0]}`)
+  }
+  if ((parsed.values as { help?: boolean }).help) throw new HelpAsked(usage)
+  return parsed
+}
+
+const parse = <O extends Options>(args: string[], options: O) =>
+  parseArgs({ args, options: { ...options, ...common }, allowPositionals: true, strict: true })
+
+/** `--config FILE`, else the installed configuration, else the defaults; then variables. */
+export function readConfig(file: string | undefined): Config {
+  return loadConfig(file !== undefined ? [file] : existsSync(installedConfig) ? [installedConfig] : [])
+}
+
+/** FACELATCH_LOG=debug|info|warn|error|silent. */
+export function logLevel(fallback: LogLevel): LogLevel {
+  const wanted = process.env.FACELATCH_LOG
+  if (wanted === undefined || wanted === '') return fallback
+  const level = logLevels.find((name) => name === wanted)
+  if (!level) throw wrongUsage(`variable FACELATCH_LOG must be one of ${logLevels.join(', ')}, not "${wanted}"`)
+  return level
+}

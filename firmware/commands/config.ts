@@ -1,0 +1,23 @@
+import { wrongUsage } from '../app/errors.js'
+import { type Config, configKeys } from '../config.js'
+import { readArguments, readConfig } from './arguments.js'
+
+const usage = `usage: facelatch config show|check [--config FILE] [--json]
+show   prints every key with its value, its variable and its meaning
+check  says whether the configuration can be used`
+
+const valueAt = (config: Config, path: string): unknown =>
+  path.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], config)
+
+export async function main(args: string[]): Promise<number> {
+  const { values, positionals } = readArguments(args, { json: { type: 'boolean' } }, usage)
+  const [action, ...more] = positionals
+  if ((action !== 'show' && action !== 'check') || more.length > 0) throw wrongUsage(usage.split('\n')[0]!)
+  const config = readConfig(values.config)
+  if (action === 'check') console.log(values.json ? JSON.stringify({ ok: true }) : 'the configuration can be used')
+  else if (values.json) console.log(JSON.stringify(config, null, 2))
+  else
+    for (const key of configKeys())
+      console.log(`${key.path} = ${JSON.stringify(valueAt(config, key.path))}\n    ${key.doc}. Default ${JSON.stringify(key.default)}. Variable ${key.variable}`)
+  return 0
+}

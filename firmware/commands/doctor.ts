@@ -1,0 +1,157 @@
+import { existsSync } from 'node:fs'
+import { access, constants, readFile } from 'node:fs/promises'
+import { availableParallelism, totalmem } from 'node:os'
+import { dirname } from 'node:path'
+import { createLog } from '../adapters/log-journal.js'
+import { native } from '../adapters/recognizer-native.js'
+import { openStore } from '../adapters/store-sqlite.js'
+import { wrongUsage } from '../app/errors.js'
+import type { Config } from '../config.js'
+import { chooseModels } from '../models.js'
+import { readArguments, readConfig } from './arguments.js'
+import { openRecognizer } from './recognition.js'
+
+const usage = `usage: facelatch doctor [--config FILE] [--json]
+What this machine has and lacks, each with its remedy. Exit code 1 when something the door needs is missing.`
+
+interface Finding {
+  readonly check: string
+  readonly level: 'ok' | 'note' | 'fault'
+  readonly what: string
+  readonly remedy?: string
+}
+
+const ok = (check: string, what: string): Finding => ({ check, level: 'ok', what })
+const note = (check: string, what: string, remedy: string): Finding => ({ check, level: 'note', what, remedy })
+const fault = (check: string, what: string, remedy: string): Finding => ({ check, level: 'fault', what, remedy })
+
+export async function main(args: string[]): Promise<number> {
+  const { values, positionals } = readArguments(args, { json: { type: 'boolean' } }, usage)
+  if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
+  const config = readConfig(values.config)
+  const findings: Finding[] = []
+  for (const check of [machine, nativeAddon, models, engine, camera, lines, store, broker]) {
+    for (const finding of await check(config)) {
+      findings.push(finding)
+      console.log(values.json ? JSON.stringify(finding) : line(finding))
+    }
+  }
+  return findings.some(({ level }) => level === 'fault') ? 1 : 0
+}
+
+const signs = { ok: 'ok   ', note: 'note ', fault: 'FAULT' }
+const line = ({ check, level, what, remedy }: Finding) => `${signs[level]} ${check.padEnd(9)} ${what}${remedy ? ` → ${remedy}` : ''}`
+
+/** An error's own line already ends in its remedy, after the last semicolon. */
+function faultOf(check: string, error: unknown, remedy: string): Finding {
+  const [what, ...rest] = String((error as Error).message)
+    .split('\n')[0]!
+    .split('; ')
+  return fault(check, what!, rest.join('; ') || remedy)
+}
+
+async function machine(): Promise<Finding[]> {
+  const board = await readFile('/proc/device-tree/model', 'utf8').then(
+    (text) => text.replace(/\0+$/, ''),
+    () => `${process.arch} computer, no Jetson`,
+  )
+  return [ok('machine', `${board}, ${availableParallelism()} cores, ${(totalmem() / 2 ** 30).toFixed(1)} GiB, Node ${process.versions.node}`)]
+}
+
+async function nativeAddon(): Promise<Finding[]> {
+  try {
+    const { gstreamer, onnxruntime } = native().versions()
+    return [ok('native', `GStreamer ${gstreamer}, ONNX Runtime ${onnxruntime}`)]
+  } catch (error) {
+    return [faultOf('native', error, 'run "npm run setup"')]
+  }
+}
+
+async function models(config: Config): Promise<Finding[]> {
+  try {
+    const { embedder, threshold } = await chooseModels(config)
+    return [ok('models', `detector mtcnn, embedder ${embedder}, threshold ${threshold}`)]
+  } catch (error) {
+    return String((error as Error).message)
+      .split('\n')
+      .map((message) => faultOf('models', new Error(message.replace(/: run /, '; run ')), 'run "facelatch models build"'))
+  }
+}
+
+async function engine(config: Config): Promise<Finding[]> {
+  try {
+    const recognizer = await openRecognizer(config)
+    await recognizer.close()
+    return [ok('engine', recognizer.engine)]
+  } catch {
+    return [] // said by the checks before
+  }
+}
+
+/** Looks, and does not open: the service may be using the camera. */
+async function camera(config: Config): Promise<Finding[]> {
+  const { source } = config.camera
+  const [scheme, rest] = [source.slice(0, source.indexOf(':')), source.slice(source.indexOf(':') + 1)]
+  if (scheme === 'v4l2' || scheme === 'file')
+    return existsSync(rest)
+      ? [ok('camera', source)]
+      : [fault('camera', `${rest} is not there`, scheme === 'v4l2' ? 'plug the camera in, or set camera.source' : 'set camera.source')]
+  if (scheme === 'csi') {
+    try {
+      if (!native().hasElement('nvarguscamerasrc'))
+        return [fault('camera', 'GStreamer has no nvarguscamerasrc', 'a CSI camera needs a Jetson with nvidia-l4t-gstreamer; or set camera.source to v4l2:/dev/video0')]
+    } catch {
+      return []
+    }
+  }
+  return [ok('camera', `${source} (not tried)`)]
+}
+
+async function lines(config: Config): Promise<Finding[]> {
+  return [
+    note('gpio', `simulated lines, log ${config.gpio.simulated.log}, control ${config.gpio.simulated.control}: no real strike is driven`, 'this version has no driver for real lines'),
+  ]
+}
+
+async function store(config: Config): Promise<Finding[]> {
+  const { path } = config.store
+  if (!existsSync(path)) {
+    let folder = dirname(path)
+    while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder)
+    const writable = await access(folder, constants.W_OK).then(
+      () => true,
+      () => false,
+    )
+    return writable ? [note('store', `${path} is made at the first start`, 'nothing to do')] : [fault('store', `${folder} cannot be written`, 'change its owner, or set store.path')]
+  }
+  try {
+    const opened = await openStore({ path, log: createLog({ level: 'silent', component: 'store' }) })
+    const people = await opened.people()
+    const { count, fault: broken } = await opened.verifyEvents()
+    await opened.close()
+    if (broken !== undefined) return [fault('store', `the audit log is not whole: ${broken}`, 'keep a copy of the file and find out who changed it')]
+    return [people.length === 0 ? note('store', 'nobody is enrolled', 'facelatch people add NAME --images DIR') : ok('store', `${people.length} people, ${count} events`)]
+  } catch (error) {
+    return [faultOf('store', error, 'check store.path')]
+  }
+}
+
+async function broker(config: Config): Promise<Finding[]> {
+  const { mqtt } = config
+  if (mqtt.url === '') return [note('mqtt', 'no broker is configured', 'set mqtt.url')]
+  const missing = (['passwordFile', 'caFile', 'certFile', 'keyFile'] as const).filter((key) => mqtt[key] !== '' && !existsSync(mqtt[key]))
+  if (missing.length > 0) return missing.map((key) => fault('mqtt', `mqtt.${key} ${mqtt[key]} is not there`, 'make the file or change the key'))
+  if (mqtt.url.startsWith('embedded:')) return [note('mqtt', `a broker of our own at ${mqtt.url}, for trying things only`, 'use mosquitto for a real home')]
+  const { hostname, port, protocol } = new URL(mqtt.url)
+  const { connect } = await import('node:net')
+  return new Promise((resolve) => {
+    const socket = connect({ host: hostname, port: Number(port || (protocol === 'mqtts:' ? 8883 : 1883)), timeout: 3000 })
+    const end = (finding: Finding) => {
+      socket.destroy()
+      resolve([finding])
+    }
+    socket.once('connect', () => end(ok('mqtt', `${mqtt.url} answers`)))
+    socket.once('timeout', () => end(note('mqtt', `${mqtt.url} does not answer; events will wait for it`, 'check mqtt.url and the network')))
+    socket.once('error', (error: NodeJS.ErrnoException) => end(note('mqtt', `${mqtt.url}: ${error.code}; events will wait for it`, 'start the broker or change mqtt.url')))
+  })
+}

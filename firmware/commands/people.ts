@@ -1,0 +1,125 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createLog } from '../adapters/log-journal.js'
+import { openStore } from '../adapters/store-sqlite.js'
+import { UserError, wrongUsage } from '../app/errors.js'
+import type { Config } from '../config.js'
+import { logLevel, readArguments, readConfig } from './arguments.js'
+import { exportPeople, importPeople } from './people-archive.js'
+import { enrol, samplesFromCamera, samplesFromFiles } from './people-enrol.js'
+
+const usage = `usage: facelatch people list|add|remove|rename|export|import … [--config FILE] [--json]
+people list                                   who is enrolled
+people add NAME --images DIR [--more]         from the pictures of a folder, one face each
+people add NAME --camera [--seconds N] [--source SOURCE] [--more]
+                                              from the camera, or from any source, e.g. file:clip.mp4
+people remove NAME                            forgets the person and all templates
+people rename NAME NEW-NAME
+people export FILE --key KEYFILE              everybody, encrypted
+people import FILE --key KEYFILE
+--more adds to somebody who is enrolled; --allow-look-alike enrols a twin.`
+
+const options = {
+  json: { type: 'boolean' },
+  images: { type: 'string' },
+  camera: { type: 'boolean' },
+  seconds: { type: 'string' },
+  source: { type: 'string' },
+  more: { type: 'boolean' },
+  'allow-look-alike': { type: 'boolean' },
+  key: { type: 'string' },
+} as const
+
+type Values = ReturnType<typeof readArguments<typeof options>>['values']
+
+export async function main(args: string[]): Promise<number> {
+  const { values, positionals } = readArguments(args, options, usage)
+  const [action, ...operands] = positionals
+  const wanted: Record<string, number> = { list: 0, add: 1, remove: 1, rename: 2, export: 1, import: 1 }
+  if (action === undefined || wanted[action] !== operands.length) throw wrongUsage(usage.split('\n')[0]!)
+  const config = readConfig(values.config)
+  const store = await openStore({ path: config.store.path, log: createLog({ level: logLevel('warn'), component: 'store' }) })
+  try {
+    switch (action) {
+      case 'list':
+        return await list(store, values)
+      case 'add':
+        return await add(config, store, operands[0]!, values)
+      case 'remove':
+        if (!(await store.removePerson(operands[0]!, [{ type: 'removed', person: operands[0]! }]))) throw nobody(operands[0]!)
+        return say(values, { removed: operands[0]! }, `${operands[0]} is forgotten`)
+      case 'rename':
+        if (!(await store.renamePerson(operands[0]!, operands[1]!))) throw nobody(operands[0]!)
+        return say(values, { renamed: operands[0]!, to: operands[1]! }, `${operands[0]} is now called ${operands[1]}`)
+      case 'export': {
+        const people = await exportPeople(store, operands[0]!, values.key)
+        return say(values, { exported: people }, `${people} people written to ${operands[0]}`)
+      }
+      default: {
+        const result = await importPeople(store, operands[0]!, values.key)
+        return say(values, result, `${result.imported} people imported${result.kept.length > 0 ? `, already enrolled and left alone: ${result.kept.join(', ')}` : ''}`)
+      }
+    }
+  } finally {
+    await store.close()
+  }
+}
+
+type OpenStore = Awaited<ReturnType<typeof openStore>>
+
+const nobody = (name: string) => new UserError(`nobody called "${name}" is enrolled; "facelatch people list" names everybody`)
+
+function say(values: Values, object: object, sentence: string): number {
+  console.log(values.json ? JSON.stringify(object) : sentence)
+  return 0
+}
+
+async function list(store: OpenStore, values: Values): Promise<number> {
+  const people = await store.people()
+  if (values.json) for (const person of people) console.log(JSON.stringify(person))
+  else if (people.length === 0) console.log('nobody is enrolled')
+  else
+    for (const { name, createdAt, templates } of people)
+      console.log(
+        `${name}  since ${createdAt.slice(0, 10)}  ${
+          Object.entries(templates)
+            .map(([embedder, count]) => `${count} templates (${embedder})`)
+            .join(', ') || 'no templates'
+        }`,
+      )
+  return 0
+}
+
+async function add(config: Config, store: OpenStore, name: string, values: Values): Promise<number> {
+  if ((values.images === undefined) === !values.camera && values.source === undefined)
+    throw wrongUsage('people add needs either --images DIR or --camera; "facelatch people --help" says more')
+  const samples =
+    values.images !== undefined
+      ? samplesFromFiles(await picturesIn(values.images))
+      : samplesFromCamera(values.source ?? config.camera.source, secondsOf(values.seconds, config))
+  const { person, added, refused } = await enrol(config, store, name, samples, {
+    more: values.more === true,
+    allowLookAlike: values['allow-look-alike'] === true,
+  })
+  for (const { source, reason } of refused) console.error(`facelatch: left out ${source}: ${reason}`)
+  return say(values, { enrolled: person.name, templates: added, refused }, `${person.name} is enrolled with ${added} templates`)
+}
+
+function secondsOf(text: string | undefined, config: Config): number {
+  if (text === undefined) return config.enrolment.seconds
+  const seconds = Number(text)
+  if (text.trim() === '' || !(seconds > 0)) throw wrongUsage(`--seconds must be a number above 0, not "${text}"`)
+  return seconds
+}
+
+async function picturesIn(folder: string): Promise<string[]> {
+  let names: string[]
+  try {
+    names = await readdir(folder)
+  } catch (error) {
+    throw new UserError(`cannot read the folder ${folder}: ${(error as NodeJS.ErrnoException).code}; check --images`)
+  }
+  const pictures = names.filter((name) => /\.(jpe?g|png|webp|avif|tiff?|gif)$/i.test(name)).sort()
+  if (pictures.length === 0) throw new UserError(`the folder ${folder} holds no picture (jpg, png, webp, avif, tiff, gif); check --images`)
+  return pictures.map((name) => join(folder, name))
+}

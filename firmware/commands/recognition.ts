@@ -1,0 +1,57 @@
+/** A recognizer for the commands that look at pictures themselves. */
+import { decodePicture } from '../adapters/pictures-sharp.js'
+import { loadRecognizer, pictureFromRgb } from '../adapters/recognizer-native.js'
+import type { Config } from '../config.js'
+import { intersection } from '../domain/geometry.js'
+import { quality } from '../domain/quality.js'
+import type { Face } from '../domain/types.js'
+import { chooseModels } from '../models.js'
+import type { Picture, Recognizer } from '../ports.js'
+
+export interface SeenFace extends Face {
+  /** How good a probe it is, in [0, 1]. */
+  readonly quality: number
+  /** L2-normalised. */
+  readonly embedding: Float32Array
+}
+
+export const openRecognizer = async (config: Config): Promise<Recognizer> => loadRecognizer(await chooseModels(config))
+
+/**
+ * How much a face is what the picture is of: its area inside the frame, less towards the edge. Bystanders are often as
+ * large as the subject, and cut off; the subject is in the middle.
+ */
+function prominence({ box }: Face, { width, height }: Picture): number {
+  const visible = intersection(box, { x: 0, y: 0, width, height })
+  const [dx, dy] = [box.x + (box.width - width) / 2, box.y + (box.height - height) / 2]
+  return visible * Math.max(0, 1 - Math.hypot(dx, dy) / Math.hypot(width / 2, height / 2))
+}
+
+/** Every face of a frame, the picture's subject first. */
+export async function facesOf(recognizer: Recognizer, frame: Picture): Promise<SeenFace[]> {
+  const found = (await recognizer.detect(frame)).faces
+  const faces = found.sort((a, b) => prominence(b, frame) - prominence(a, frame))
+  if (faces.length === 0) return []
+  const { faces: identified } = await recognizer.identify(
+    frame,
+    faces.map(({ landmarks }) => landmarks),
+  )
+  return faces.map((face, i) => ({ ...face, quality: quality(face, frame), embedding: identified[i]!.embedding }))
+}
+
+export interface SeenPicture {
+  readonly faces: readonly SeenFace[]
+  /** From the pixels looked at to those of the file. */
+  readonly scale: number
+}
+
+/** @throws Error with one line saying what is wrong with the file. */
+export async function facesOfFile(recognizer: Recognizer, file: string): Promise<SeenPicture> {
+  const { rgb, width, height, scale } = await decodePicture(file)
+  const frame = pictureFromRgb(rgb, width, height)
+  try {
+    return { faces: await facesOf(recognizer, frame), scale }
+  } finally {
+    frame.release()
+  }
+}

@@ -1,0 +1,46 @@
+/** What happened, in the words of the MQTT `event` topic and the audit log. */
+export const eventTypes = [
+  'known',
+  'unknown',
+  'spoof',
+  'granted',
+  'denied',
+  'forced',
+  'held_open',
+  'door_closed',
+  'exit',
+  'tamper',
+  'enrolled',
+  'removed',
+  'refused',
+  'camera_fault',
+  'camera_restored',
+  'recognizer_lost',
+  'recognizer_ready',
+  'store_fault',
+  'started',
+  'stopped',
+] as const
+
+export type EventType = (typeof eventTypes)[number]
+
+/** Free fields of an event: JSON scalars only, so that a row reads the same in SQLite, MQTT and a terminal. */
+export type Detail = Readonly<Record<string, string | number | boolean | null>>
+
+/** An event as it is made, before the store has given it its place. */
+export interface NewEvent {
+  readonly type: EventType
+  readonly person?: string
+  /** Cosine in [-1, 1]. */
+  readonly similarity?: number
+  readonly track?: number
+  readonly detail?: Detail
+}
+
+/** A durable event. `id` is unique for ever and the same on every delivery; `seq` orders them without gaps. */
+export interface StoredEvent extends NewEvent {
+  readonly id: string
+  readonly seq: number
+  /** Wall clock, ISO 8601 UTC. */
+  readonly at: string
+}

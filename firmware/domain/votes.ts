@@ -1,0 +1,338 @@
+/**
+ * Who a track is, decided over frames: which faces are worth an embedding now, and what all answers so far say together.
+ *
+ * A vote is one answer of one frame. Strangers do get a lucky frame and residents a bad one, so nobody is known by one
+ * vote, votes barely over the threshold count for less, and a known person is dropped only by several votes in a row.
+ * A track that was away, or may have been taken for another, is not called known until a vote says so again.
+ */
+import type { FrameSize } from './quality.js'
+import { quality } from './quality.js'
+import type { Link, Move } from './tracker.js'
+import type { Answer, Track, Verdict } from './types.js'
+
+/** Times in milliseconds of stream time, margins in units of (1 − the embedder's threshold). */
+export interface VotesOptions {
+  /** Faces of less quality are neither embedded nor counted, in [0, 1]. */
+  readonly minQuality: number
+  /** A tentative track, which may be no face, is worth an embedding only from this quality. */
+  readonly tentativeQuality: number
+  /** Faces embedded in one frame. */
+  readonly maxPerFrame: number
+  /** Least time between two embeddings of one track: frames closer than this look alike and prove little. */
+  readonly retryMs: number
+  /** A track that another face came close to is looked at this often. */
+  readonly contestedReverifyMs: number
+  /** A known track is looked at this often. */
+  readonly reverifyMs: number
+  /** An unknown or long undecided track is looked at this often. */
+  readonly unknownReverifyMs: number
+  /** A face that is seen better by this factor than ever before is looked at at once. */
+  readonly improvement: number
+  /** Known without a vote for it for so long is undecided until verified. */
+  readonly freshMs: number
+  /** Half of a vote's weight is gone after this. */
+  readonly halfLifeMs: number
+  readonly maxAgeMs: number
+  readonly maxVotes: number
+  /** The best person must beat the second best by this. */
+  readonly margin: number
+  /** Similarities up to this far below the threshold say neither known nor unknown. */
+  readonly doubt: number
+  /** Part of its weight that a doubtful vote has, against everybody. */
+  readonly doubtWeight: number
+  /** From this far above the threshold a vote counts in full; at the threshold it counts `weakVote` of one. */
+  readonly clear: number
+  readonly weakVote: number
+  /** Full votes that make a person known. */
+  readonly minVotes: number
+  readonly minSpanMs: number
+  readonly minUnknownVotes: number
+  readonly minUnknownSpanMs: number
+  /** Part of all weight that a verdict needs. */
+  readonly share: number
+  /** Votes in a row, doubtful ones aside, that drop a known person. */
+  readonly revokeVotes: number
+}
+
+export const defaultVotesOptions: VotesOptions = {
+  minQuality: 0.15,
+  tentativeQuality: 0.6,
+  maxPerFrame: 4,
+  retryMs: 50,
+  contestedReverifyMs: 200,
+  reverifyMs: 1000,
+  unknownReverifyMs: 2000,
+  improvement: 1.3,
+  freshMs: 3000,
+  halfLifeMs: 2000,
+  maxAgeMs: 8000,
+  maxVotes: 20,
+  margin: 0.1,
+  doubt: 0.1,
+  doubtWeight: 0.3,
+  clear: 0.2,
+  weakVote: 0.3,
+  minVotes: 3,
+  minSpanMs: 100,
+  minUnknownVotes: 5,
+  minUnknownSpanMs: 800,
+  share: 0.7,
+  revokeVotes: 3,
+}
+
+interface Vote {
+  readonly at: number
+  readonly weight: number
+  /** Part of a full vote that it counts. */
+  readonly strength: number
+  /** The person; null for nobody known; undefined when in doubt. */
+  readonly person: string | null | undefined
+  readonly similarity: number
+}
+
+interface Poll {
+  votes: readonly Vote[]
+  /** Undecided; null for unknown. */
+  decided: string | null | undefined
+  votedAt: number
+  askedAt: number
+  bestQuality: number
+  /** The verdict waits for a vote: a known person's for one that says the same. */
+  held: boolean
+  contested: boolean
+  contestedNow: boolean
+}
+
+type Followed = Track & { readonly link?: Link }
+
+const never = Number.NEGATIVE_INFINITY
+
+export class Votes {
+  readonly #options: VotesOptions
+  readonly #threshold: number
+  readonly #polls = new Map<number, Poll>()
+
+  /** `threshold`: cosine from which the embedder's gallery matches count (the model manifest's). */
+  constructor(threshold: number, options: Partial<VotesOptions> = {}) {
+    this.#options = { ...defaultVotesOptions, ...options }
+    this.#threshold = threshold
+  }
+
+  /**
+   * The tracks worth identifying in this frame, most urgent first. `tracks` are all that the tracker has, seen or lost:
+   * votes on others are forgotten. A known track in view that is good enough is due in the first frame `reverifyMs` after
+   * its last vote; when more are due than `maxPerFrame`, those longest overdue for their kind go first.
+   */
+  due<T extends Followed>(tracks: readonly T[], at: number, frame: FrameSize): T[] {
+    this.#retain(tracks)
+    const waiting: { track: T; urgency: number; quality: number }[] = []
+    for (const track of tracks) {
+      if (track.face === undefined) continue
+      const poll = this.#poll(track.id)
+      if (track.link === 'resumed') poll.held = true
+      poll.contestedNow = track.link === 'contested'
+      poll.contested ||= poll.contestedNow
+      const seen = quality(track.face, frame)
+      const least = track.state === 'tentative' ? this.#options.tentativeQuality : this.#options.minQuality
+      if (seen < least) continue
+      const urgency = this.#urgency(poll, seen, at)
+      if (urgency >= 1) waiting.push({ track, urgency, quality: seen })
+    }
+    waiting.sort((a, b) => (a.urgency === b.urgency ? a.track.id - b.track.id : b.urgency - a.urgency))
+    const chosen = waiting.slice(0, this.#options.maxPerFrame)
+    for (const { track, quality: seen } of chosen) {
+      const poll = this.#poll(track.id)
+      poll.askedAt = at
+      poll.bestQuality = Math.max(poll.bestQuality, seen)
+    }
+    return chosen.map(({ track }) => track)
+  }
+
+  /** Counts a frame's answers, one vote a track, and returns the verdicts on these tracks. */
+  add(answers: readonly Answer[], at: number): Map<number, Verdict> {
+    for (const answer of answers) {
+      const poll = this.#poll(answer.track)
+      if (!(answer.quality >= this.#options.minQuality) || poll.votedAt >= at) continue
+      poll.votedAt = at
+      if (!poll.contestedNow) poll.contested = false
+      poll.votes = [...poll.votes, this.#cast(answer, at)]
+        .filter((vote) => at - vote.at <= this.#options.maxAgeMs)
+        .slice(-this.#options.maxVotes)
+      this.#decide(poll, at)
+    }
+    return new Map(answers.map(({ track }) => [track, this.verdict(track, at)]))
+  }
+
+  /**
+   * What the votes say of a track now. `similarity` is the mean of the votes that carry the verdict, weighted like them,
+   * `votes` their number.
+   */
+  verdict(track: number, at: number): Verdict {
+    const poll = this.#polls.get(track)
+    if (poll === undefined || poll.decided === undefined || poll.held) return { kind: 'undecided' }
+    const { votes, similarity, last } = this.#count(poll, poll.decided, at)
+    if (poll.decided === null) return { kind: 'unknown', similarity, votes }
+    if (at - last > this.#options.freshMs) return { kind: 'undecided' }
+    return { kind: 'known', person: poll.decided, similarity, votes }
+  }
+
+  /** Follows what the tracker found out about whose face is whose; call it before `add`. */
+  follow(moves: readonly Move[]): void {
+    for (const { kind, from, to } of moves) {
+      if (kind === 'merged') this.merge(from, to)
+      else this.#hold(from)
+      if (kind === 'moved') this.#hold(to)
+    }
+  }
+
+  /** The votes on `from` become votes on `into`, whose verdict waits for a vote that says the same. */
+  merge(from: number, into: number): void {
+    const source = this.#polls.get(from)
+    this.#polls.delete(from)
+    const target = this.#poll(into)
+    if (source !== undefined) {
+      const both = [...target.votes, ...source.votes].sort((a, b) => a.at - b.at)
+      target.votes = both.filter((vote, i) => vote.at !== both[i - 1]?.at).slice(-this.#options.maxVotes)
+      target.votedAt = Math.max(target.votedAt, source.votedAt)
+      target.askedAt = Math.max(target.askedAt, source.askedAt)
+    }
+    target.held = true
+  }
+
+  forget(tracks: Iterable<number>): void {
+    for (const track of tracks) this.#polls.delete(track)
+  }
+
+  /** Forgets all votes: the gallery has changed, and with it what they meant. */
+  reset(): void {
+    this.#polls.clear()
+  }
+
+  #retain(tracks: readonly Track[]): void {
+    const alive = new Set(tracks.map(({ id }) => id))
+    this.forget([...this.#polls.keys()].filter((id) => !alive.has(id)))
+  }
+
+  #hold(track: number): void {
+    const poll = this.#polls.get(track)
+    if (poll !== undefined) poll.held = true
+  }
+
+  #poll(track: number): Poll {
+    let poll = this.#polls.get(track)
+    if (poll === undefined) {
+      poll = {
+        votes: [],
+        decided: undefined,
+        votedAt: never,
+        askedAt: never,
+        bestQuality: 0,
+        held: false,
+        contested: false,
+        contestedNow: false,
+      }
+      this.#polls.set(track, poll)
+    }
+    return poll
+  }
+
+  /** How many times over its waiting time a track has waited; under 1 it is not due. */
+  #urgency(poll: Poll, seen: number, at: number): number {
+    const { retryMs, improvement } = this.#options
+    if (at - poll.askedAt < retryMs) return 0
+    const better = seen >= poll.bestQuality * improvement
+    const wait = better ? retryMs : this.#wait(poll)
+    return (at - poll.votedAt) / wait
+  }
+
+  #wait(poll: Poll): number {
+    const { retryMs, contestedReverifyMs, reverifyMs, unknownReverifyMs, maxVotes } = this.#options
+    const { decided, votes } = poll
+    if (poll.held || (typeof decided === 'string' && votes.at(-1)?.person !== decided)) return retryMs
+    const calm = decided === null ? unknownReverifyMs : decided === undefined ? retryMs : reverifyMs
+    // Somebody the votes cannot settle on is not worth an embedding in every frame for ever.
+    const settled = decided === undefined && votes.length >= maxVotes ? contestedReverifyMs : calm
+    return poll.contested ? Math.min(contestedReverifyMs, settled) : settled
+  }
+
+  #cast({ candidates, quality: weight }: Answer, at: number): Vote {
+    const { margin, doubt, clear, weakVote } = this.#options
+    const room = 1 - this.#threshold
+    const [best, second] = candidates
+    // An empty gallery resembles nobody: 0, as unrelated embeddings do on average.
+    if (best === undefined) return { at, weight, strength: 1, person: null, similarity: 0 }
+    const { person, similarity } = best
+    const above = (similarity - this.#threshold) / room
+    if (!(above >= -doubt)) return { at, weight, strength: 1, person: null, similarity }
+    const lead = second === undefined ? Number.POSITIVE_INFINITY : (similarity - second.similarity) / room
+    if (above < 0 || !(lead >= margin)) return { at, weight, strength: 1, person: undefined, similarity }
+    const strength = Math.min(1, weakVote + (1 - weakVote) * (above / clear))
+    return { at, weight, strength, person, similarity }
+  }
+
+  #decide(poll: Poll, at: number): void {
+    const { decided } = poll
+    if (typeof decided === 'string') {
+      const against = opposition(poll.votes, decided)
+      const revoked = against.length >= this.#options.revokeVotes
+      // What stood for the old verdict says nothing of the face that these votes saw.
+      if (revoked) poll.votes = poll.votes.filter((vote) => vote.at >= against[0]!.at)
+      if (!revoked && this.#count(poll, decided, at).share >= 0.5) {
+        if (poll.votes.at(-1)?.person === decided) poll.held = false
+        return
+      }
+    } else if (decided === null && this.#count(poll, null, at).share >= 0.5) {
+      poll.decided = this.#acquire(poll, at) ?? null
+      poll.held = false
+      return
+    }
+    poll.decided = this.#acquire(poll, at)
+    poll.held = false
+  }
+
+  /** The verdict that the votes are enough for, if any. */
+  #acquire(poll: Poll, at: number): string | null | undefined {
+    const { minVotes, minSpanMs, minUnknownVotes, minUnknownSpanMs, share } = this.#options
+    for (const person of new Set(poll.votes.map((vote) => vote.person))) {
+      if (person === undefined) continue
+      const count = this.#count(poll, person, at)
+      const [votes, span] = person === null ? [minUnknownVotes, minUnknownSpanMs] : [minVotes, minSpanMs]
+      if (count.share >= share && count.full >= votes && count.last - count.first >= span) return person
+    }
+    return undefined
+  }
+
+  /** What the votes for one outcome come to. `full`: in full votes, `share`: part of all weight. */
+  #count(poll: Poll, person: string | null, at: number) {
+    let all = 0
+    let own = 0
+    let similarity = 0
+    let full = 0
+    let votes = 0
+    let first = Number.POSITIVE_INFINITY
+    let last = never
+    for (const vote of poll.votes) {
+      const weight = vote.weight * vote.strength * 2 ** ((vote.at - at) / this.#options.halfLifeMs)
+      all += vote.person === undefined ? weight * this.#options.doubtWeight : weight
+      if (vote.person !== person) continue
+      own += weight
+      similarity += weight * vote.similarity
+      full += vote.strength
+      votes++
+      first = Math.min(first, vote.at)
+      last = Math.max(last, vote.at)
+    }
+    return { share: all > 0 ? own / all : 0, similarity: own > 0 ? similarity / own : 0, full, votes, first, last }
+  }
+}
+
+/** The latest votes in a row against a person; doubtful ones neither count nor end the row. */
+function opposition(votes: readonly Vote[], person: string): Vote[] {
+  const against: Vote[] = []
+  for (let i = votes.length - 1; i >= 0; i--) {
+    const vote = votes[i]!
+    if (vote.person === person) break
+    if (vote.person !== undefined) against.unshift(vote)
+  }
+  return against
+}

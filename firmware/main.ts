@@ -1,0 +1,196 @@
+/** The supervisor's composition root: which adapters, wired how, and what the signals do. */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { startEmbeddedBroker } from './adapters/broker-embedded.js'
+import { createMqttBroker } from './adapters/broker-mqtt.js'
+import { systemClock } from './adapters/clock-system.js'
+import { createSimulatedGpio } from './adapters/gpio-simulated.js'
+import { createLog, type LogLevel } from './adapters/log-journal.js'
+import { createRecognizerProcess } from './adapters/recognizer-process.js'
+import { openStore } from './adapters/store-sqlite.js'
+import { createEffects } from './app/effects.js'
+import { UserError } from './app/errors.js'
+import type { FromRecognizer, ToRecognizer } from './app/messages.js'
+import { Recorder } from './app/recorder.js'
+import { Supervisor, type SupervisorEvent } from './app/supervisor.js'
+import type { Config } from './config.js'
+import { backoffMs } from './domain/backoff.js'
+import type { Broker, Log } from './ports.js'
+import { inRoot } from './root.js'
+
+/** How often other processes' changes to people are looked for, ms. */
+const galleryPollMs = 1_000
+/** The recognizer's restarts: the first one at once, so that a single crash costs less than three seconds. */
+const restarts = { firstMs: 250, maxMs: 30_000 }
+const restartSteadyMs = 60_000
+/** A contact may lag this much behind the strike's release, ms. */
+const graceMs = 1_000
+
+export interface RunningSupervisor {
+  /** Resolves when a signal, or `stop`, has ended it. */
+  readonly ended: Promise<void>
+  stop(): Promise<void>
+}
+
+/** Runs until SIGTERM or SIGINT. @throws UserError when a part that the door cannot do without fails to start. */
+export async function runSupervisor(config: Config, level: LogLevel): Promise<RunningSupervisor> {
+  const clock = systemClock
+  const log = (component: string) => createLog({ level, component })
+  const mainLog = log('supervisor')
+  const delay = monitorEventLoopDelay({ resolution: 2 })
+  delay.enable()
+
+  const store = await openStore({ path: config.store.path, log: log('store'), ...(config.mqtt.url === '' && { outboxLimit: 0 }) })
+  const gpio = await createSimulatedGpio({ ...config.gpio.simulated, clock, messages: log('gpio') })
+  const { broker, close: closeBroker } = await createBroker(config, log('mqtt'))
+
+  const supervisor = new Supervisor({
+    door: {
+      strikeMs: config.door.strikeSeconds * 1000,
+      heldOpenMs: config.door.heldOpenSeconds * 1000,
+      graceMs,
+      sensor: config.door.sensor,
+    },
+    visits: { rearmMs: config.access.rearmSeconds * 1000 },
+    maxSightingAgeMs: config.access.maxSightingAgeMs,
+    remoteUnlock: config.mqtt.remoteUnlock,
+    restingStrike: config.door.failMode === 'safe',
+    snapshots: config.mqtt.snapshots,
+  })
+  const feed = (event: SupervisorEvent) => perform(supervisor.step(event))
+  const recorder = new Recorder({ store, broker, clock, log: log('event') }, (ok, reason) =>
+    feed({ type: 'store', ok, ...(reason === undefined ? {} : { reason }) }),
+  )
+  const recognizer = createRecognizerProcess<ToRecognizer, FromRecognizer>(
+    {
+      module: inRoot('dist/firmware/recognizer.js'),
+      greeting: { type: 'configure', config },
+      silenceMs: config.recognizer.heartbeatSeconds * 1000,
+      delay: (attempt) => backoffMs(restarts, attempt),
+      steadyMs: restartSteadyMs,
+      clock,
+      log: mainLog,
+    },
+    {
+      message: (message) => feed({ type: 'recognizer', message, now: clock.now() }),
+      lost: (reason, restartMs) => feed({ type: 'recognizer-lost', reason, restartMs }),
+    },
+  )
+  const perform = createEffects(
+    {
+      gpio,
+      broker,
+      store,
+      clock,
+      log: mainLog,
+      recorder,
+      tellRecognizer: (message) => recognizer.send(message),
+      ownHealth: () => ({
+        peakMemory: process.resourceUsage().maxRSS * 1024,
+        eventLoopDelayMs: { p50: delay.percentile(50) / 1e6, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 },
+        recognizerPid: recognizer.pid,
+      }),
+    },
+    feed,
+  )
+
+  gpio.onInput((line, on) => feed({ type: 'input', line, on }))
+  broker.onCommand((command) => feed({ type: 'command', command }))
+  feed({ type: 'boot', doorOpen: gpio.read('door') })
+  recorder.resume()
+  await broker.start()
+  recognizer.start()
+
+  // People may be enrolled or removed by the command line while the door is guarded.
+  let revision = -1
+  const followPeople = async () => {
+    try {
+      const now = await store.galleryRevision()
+      if (now !== revision) {
+        revision = now
+        feed({ type: 'people', count: (await store.people()).length })
+      }
+    } catch (error) {
+      mainLog.warn(`cannot look for changed people: ${(error as Error).message}`)
+    }
+  }
+  await followPeople()
+  const poll = setInterval(followPeople, galleryPollMs)
+  mainLog.info('guarding the door', { device: config.device.id, camera: config.camera.source, pid: process.pid })
+
+  let ending: Promise<void> | undefined
+  let resolveEnded = () => {}
+  const ended = new Promise<void>((resolve) => {
+    resolveEnded = resolve
+  })
+  const stop = () => {
+    ending ??= (async () => {
+      clearInterval(poll)
+      feed({ type: 'stop' })
+      // The line first: whatever else hangs, the door is in its resting state.
+      await gpio.close()
+      await recognizer.stop({ type: 'stop' })
+      await Promise.race([recorder.drain(), new Promise<void>((resolve) => clock.after(2_000, resolve))])
+      recorder.close()
+      await broker.stop()
+      await closeBroker()
+      await store.close()
+      delay.disable()
+      resolveEnded()
+    })()
+    return ending
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop())
+  return { ended, stop }
+}
+
+async function createBroker(config: Config, log: Log): Promise<{ broker: Broker; close: () => Promise<void> }> {
+  const { mqtt, device } = config
+  if (mqtt.url === '') return { broker: noBroker, close: async () => {} }
+  const embedded = mqtt.url.startsWith('embedded:') ? await startEmbeddedBroker(portOf(mqtt.url)) : undefined
+  const broker = createMqttBroker({
+    url: embedded?.url ?? mqtt.url,
+    clientId: `facelatch-${createHash('sha256').update(device.id).digest('hex').slice(0, 16)}`,
+    prefix: `${mqtt.baseTopic}/${device.id}`,
+    commandTopics: ['lock/set'],
+    log,
+    clock: systemClock,
+    ...(mqtt.username ? { username: mqtt.username } : {}),
+    ...readSecrets(config),
+  })
+  return { broker, close: async () => embedded?.close() }
+}
+
+/** Only ever on loopback: it asks nobody for a password. */
+const portOf = (url: string) => ({ port: Number(new URL(url).port || 1883) })
+
+function readSecrets({ mqtt }: Config) {
+  const read = (key: 'passwordFile' | 'caFile' | 'certFile' | 'keyFile') => {
+    const file = mqtt[key]
+    if (!file) return undefined
+    try {
+      return readFileSync(file)
+    } catch (error) {
+      throw new UserError(`cannot read mqtt.${key} ${file}: ${(error as NodeJS.ErrnoException).code}; check the path and its permissions`)
+    }
+  }
+  const password = read('passwordFile')?.toString('utf8').replace(/\r?\n$/, '')
+  const ca = read('caFile')
+  const cert = read('certFile')
+  const key = read('keyFile')
+  return { ...(password !== undefined && { password }), ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }
+}
+
+/** `mqtt.url: ""`: a door without a home. */
+const noBroker: Broker = {
+  connected: false,
+  start: async () => {},
+  onConnection: () => {},
+  onCommand: () => {},
+  state: () => {},
+  publish: async () => {
+    throw new Error('there is no broker')
+  },
+  stop: async () => {},
+}

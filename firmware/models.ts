@@ -1,0 +1,74 @@
+/** Which models run: the manifest and the configuration in, files and numbers for the recognizer out. */
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { findModel, formatProblem, loadManifest, type Manifest, type ModelEntry, verifyModel } from './adapters/models-manifest.js'
+import type { RecognizerSetup } from './adapters/recognizer-native.js'
+import type { Config } from './config.js'
+import { inRoot } from './root.js'
+
+export class ModelError extends Error {}
+
+export const manifestPath = () => inRoot('models/manifest.json')
+export const modelsFolder = (config: Config) => config.recognizer.models || inRoot('models/built')
+export const readManifest = (): Manifest => loadManifest(manifestPath())
+
+/** Best first: what `auto` looks for. */
+const embedderPreference = ['dlib-resnet']
+
+async function chooseEmbedder(config: Config, manifest: Manifest): Promise<ModelEntry> {
+  const wanted = config.recognizer.embedder
+  if (wanted !== 'auto') {
+    const entry = findModel(manifest, wanted)
+    if (entry.role !== 'embedder') throw new ModelError(`configuration key "recognizer.embedder" names ${wanted}, which is a ${entry.role}`)
+    return entry
+  }
+  for (const name of embedderPreference) {
+    const entry = findModel(manifest, name)
+    if ((await verifyModel(entry, modelsFolder(config))).length === 0) return entry
+  }
+  return findModel(manifest, embedderPreference[0]!)
+}
+
+/**
+ * Chooses detector and embedder and checks their files' sha256: a model that is not the one the manifest names is never run.
+ * @throws ModelError with one line per file that is missing or wrong.
+ */
+export async function chooseModels(config: Config): Promise<RecognizerSetup> {
+  const manifest = readManifest()
+  const folder = modelsFolder(config)
+  const detector = findModel(manifest, config.recognizer.detector === 'auto' ? 'mtcnn' : config.recognizer.detector)
+  const embedder = await chooseEmbedder(config, manifest)
+  const problems = (await Promise.all([detector, embedder].map((entry) => verifyModel(entry, folder)))).flat()
+  if (problems.length > 0) throw new ModelError(problems.map(formatProblem).join('\n'))
+
+  const at = (entry: ModelEntry, part: string) => join(folder, entry.files[part]!.file)
+  const { input } = embedder.files.embedder!
+  return {
+    embedder: embedder.name,
+    threshold: config.recognizer.threshold ?? embedder.threshold!.similarity,
+    options: {
+      engine: 'onnxruntime',
+      threads: config.recognizer.threads || Math.max(1, availableParallelism() - 1),
+      detector: {
+        type: 'mtcnn',
+        pnet: at(detector, 'pnet'),
+        rnet: at(detector, 'rnet'),
+        onet: at(detector, 'onet'),
+        minFace: config.recognizer.minFace,
+        maxFaces: config.recognizer.maxFaces,
+        scores: [0.6, 0.7, 0.7],
+        factor: 0.709,
+      },
+      embedder: {
+        path: at(embedder, 'embedder'),
+        width: input.width!,
+        height: input.height!,
+        colour: input.colour,
+        mean: input.mean,
+        scale: input.scale,
+        template: embedder.template!,
+        dimensions: embedder.output!.dimensions,
+      },
+    },
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * What facelatch asks of the outside. One adapter file per outside thing, named <port>-<thing>.ts; the domain knows none of it.
+ */
+import type { NewEvent, StoredEvent } from './domain/events.js'
+import type { Box, Candidate, Face, Landmarks } from './domain/types.js'
+
+/** `now` is monotonic milliseconds shared by all processes of the machine; `wall` is for people and logs only. */
+export interface Clock {
+  now(): number
+  wall(): Date
+  /** Calls back once, `ms` from now; returns the way to call it off. Not stopped by wall-clock jumps. */
+  after(ms: number, callback: () => void): () => void
+}
+
+export type LogFields = Readonly<Record<string, unknown>>
+export interface Log {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+}
+
+// ── Recognition (recognizer process and command line) ─────────────────────────────────────────────────────────────
+
+/** A decoded picture, RGB, held by the native side until released. `at` is stream time, `arrived` is `Clock.now` time. */
+export interface Picture {
+  readonly width: number
+  readonly height: number
+  readonly sequence: number
+  readonly at: number
+  readonly arrived: number
+  rgb(): Buffer
+  release(): void
+}
+
+export type CameraOutcome =
+  | { readonly type: 'frame'; readonly frame: Picture }
+  | { readonly type: 'end' }
+  | { readonly type: 'stall'; readonly seconds: number }
+  | { readonly type: 'error'; readonly message: string }
+
+export interface Camera {
+  next(): Promise<CameraOutcome>
+  stats(): { readonly decoded: number; readonly delivered: number; readonly dropped: number }
+  close(): Promise<void>
+}
+
+/** Milliseconds on the worker thread. */
+export interface StageTimings {
+  readonly pnet: number
+  readonly rnet: number
+  readonly onet: number
+  readonly align: number
+  readonly embed: number
+  readonly match: number
+}
+
+export interface Identified {
+  readonly embedding: Float32Array
+  readonly candidates: readonly Candidate[]
+}
+
+/** One template: an L2-normalised embedding of one picture of one person. */
+export interface Template {
+  readonly person: string
+  readonly embedding: Float32Array
+}
+
+export interface Recognizer {
+  readonly engine: string
+  /** Name of the embedder: templates of another embedder live in another space and are never mixed in. */
+  readonly embedder: string
+  readonly dimensions: number
+  readonly threshold: number
+  detect(frame: Picture, regions?: readonly Box[]): Promise<{ faces: Face[]; timings: Partial<StageTimings> }>
+  identify(
+    frame: Picture,
+    landmarks: readonly Landmarks[],
+  ): Promise<{ faces: Identified[]; timings: Partial<StageTimings> }>
+  setGallery(templates: readonly Template[]): void
+  close(): Promise<void>
+}
+
+// ── Door and board (supervisor) ───────────────────────────────────────────────────────────────────────────────────
+
+export const outputLines = ['lock', 'led'] as const
+export const inputLines = ['door', 'exit', 'enrol', 'tamper'] as const
+export type OutputLine = (typeof outputLines)[number]
+export type InputLine = (typeof inputLines)[number]
+
+/** Logical levels: true is "on" (strike powered, button pressed, door open); active-low wiring ends in the adapter. */
+export interface Gpio {
+  /** Synchronous: returns after the line has its level. Throws when it cannot be driven. */
+  write(line: OutputLine, on: boolean): void
+  /** The level an input has now. */
+  read(line: InputLine): boolean
+  /** Called on each change of an input, after debouncing. */
+  onInput(listener: (line: InputLine, on: boolean) => void): void
+  /** Leaves the outputs in the levels given and lets the lines go. */
+  close(): Promise<void>
+}
+
+// ── Home (supervisor) ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * Topics are below the device's own prefix (`lock/set`); one with a leading slash stands outside it, as written but
+ * for the slash (`/homeassistant/status`).
+ */
+export interface BrokerCommand {
+  readonly topic: string
+  readonly payload: Buffer
+  readonly retained: boolean
+}
+
+export interface Broker {
+  /** Never rejects for an absent broker: it goes on trying. Rejects for a configuration that can never work. */
+  start(): Promise<void>
+  readonly connected: boolean
+  /** After each connection made and each one lost. */
+  onConnection(listener: (connected: boolean) => void): void
+  onCommand(listener: (command: BrokerCommand) => void): void
+  /** Retained, QoS 1; the newest value per topic is sent again after each reconnection, before `online`. */
+  state(topic: string, payload: string | Buffer): void
+  /**
+   * QoS 1, not retained. Resolves when the broker has acknowledged; rejects at once when there is no connection or it is
+   * lost, and when the broker does not answer. It is never sent a second time; who wants that publishes again, in order.
+   */
+  publish(topic: string, payload: string | Buffer): Promise<void>
+  /** Publishes `offline` and leaves; within two seconds even when the broker hangs. */
+  stop(): Promise<void>
+}
+
+// ── Memory (supervisor and command line) ──────────────────────────────────────────────────────────────────────────
+
+export interface Person {
+  readonly id: string
+  readonly name: string
+  readonly createdAt: string
+  /** Templates per embedder. */
+  readonly templates: Readonly<Record<string, number>>
+}
+
+export interface NewTemplate {
+  readonly embedder: string
+  readonly embedding: Float32Array
+  readonly quality: number
+  /** Where it came from, for people: a file's name or `camera`. */
+  readonly source: string
+}
+
+export interface Outgoing {
+  readonly event: StoredEvent
+  /** True when the event was not delivered at once: it waited for the broker, a restart, or an attempt failed. */
+  readonly replayed: boolean
+}
+
+export interface EventQuery {
+  /** Wall clock, ISO 8601; events at or after it. */
+  readonly since?: string
+  /** Events with a greater `seq`. */
+  readonly after?: number
+  readonly limit?: number
+}
+
+/**
+ * `invalid`: what was asked for cannot be stored · `taken`: another person has that name · `missing`, `readonly`,
+ * `full`, `locked`, `io`: the machine · `corrupt`: the file is damaged and was left as it is · `foreign`: it belongs to
+ * another program · `newer`: to a newer facelatch · `driver`: sqlite3 does not load · `closed`: used after `close`.
+ */
+export type StoreErrorCode =
+  | 'invalid'
+  | 'taken'
+  | 'missing'
+  | 'readonly'
+  | 'full'
+  | 'locked'
+  | 'io'
+  | 'corrupt'
+  | 'foreign'
+  | 'newer'
+  | 'driver'
+  | 'closed'
+
+/** One line: what happened, to which file, what to do about it. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError'
+
+  constructor(
+    readonly code: StoreErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+  }
+}
+
+/** Everything resolves after the row is durable (WAL, synchronous FULL). Errors are StoreError. */
+export interface Store {
+  people(): Promise<Person[]>
+  /**
+   * Adds the person if the name is new, then the templates, and the audit events given, in one transaction. Names are
+   * the same when they differ only in case, in surrounding blanks or in Unicode composition; the first spelling stays.
+   */
+  enrol(name: string, templates: readonly NewTemplate[], events: readonly NewEvent[]): Promise<Person>
+  /** False when nobody has that name. Removes the templates too. */
+  removePerson(name: string, events: readonly NewEvent[]): Promise<boolean>
+  /** False when nobody has that name; StoreError `taken` when another person has the new one. */
+  renamePerson(name: string, to: string): Promise<boolean>
+  gallery(embedder: string): Promise<Template[]>
+  /** Changes whenever people or templates were changed, by any process. */
+  galleryRevision(): Promise<number>
+
+  /** Appends to the audit log and to the outbox in one transaction. `waiting`: nobody could be told at once. */
+  append(event: NewEvent, waiting: boolean): Promise<StoredEvent>
+  events(query: EventQuery): Promise<StoredEvent[]>
+  /** Recomputes the hash chain over the whole log; answers the first row that is wrong, if any. `count`: rows in order. */
+  verifyEvents(): Promise<{ readonly count: number; readonly fault?: string }>
+  /** Oldest event that is still to be sent. */
+  nextOutgoing(): Promise<Outgoing | undefined>
+  /** The attempt failed: it will be marked as replayed. */
+  outgoingFailed(seq: number): Promise<void>
+  outgoingSent(seq: number): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,98 @@
+/** The recognizer process's composition root: camera, nets and pipeline, driven by the supervisor's messages. */
+import { performance } from 'node:perf_hooks'
+import { systemClock } from './adapters/clock-system.js'
+import { annotate } from './adapters/pictures-sharp.js'
+import { loadRecognizer, openCamera } from './adapters/recognizer-native.js'
+import type { FromRecognizer, ToRecognizer } from './app/messages.js'
+import { type Judged, Pipeline } from './app/pipeline.js'
+import { CameraWatch } from './app/camera-watch.js'
+import type { Config } from './config.js'
+import { chooseModels } from './models.js'
+import type { Picture, Recognizer } from './ports.js'
+
+/** How often the supervisor hears from a recognizer that has nothing to tell, ms. */
+const heartbeatMs = 1_000
+
+const send = (message: FromRecognizer) => process.connected && process.send?.(message, undefined, undefined, () => {})
+
+let recognizer: Recognizer | undefined
+let pipeline: Pipeline | undefined
+let watch: CameraWatch | undefined
+/** The frame that was judged last, kept until the next one for somebody who asks for a picture of it. */
+let latest: { frame: Picture; judged: Judged } | undefined
+
+async function configure(config: Config): Promise<void> {
+  const loaded = await loadRecognizer(await chooseModels(config))
+  recognizer = loaded
+  const judge = new Pipeline(loaded, config)
+  pipeline = judge
+  watch = new CameraWatch({
+    clock: systemClock,
+    recording: config.camera.source.startsWith('file:'),
+    open: () => openCamera(config.camera),
+    begin: () => judge.begin(),
+    frame: async (frame) => {
+      const judged = await judge.frame(frame).catch((error: Error) => {
+        // Not the camera's fault: a net that fails once is not trusted again.
+        leave(error)
+        throw error
+      })
+      latest?.frame.release()
+      latest = { frame, judged }
+      if (judged.tell) send({ type: 'sighting', at: frame.at, arrived: frame.arrived, tracks: judged.tracks })
+    },
+    tell: (status, reason) => {
+      send({ type: 'camera', status, ...(reason === undefined ? {} : { reason }) })
+      health()
+    },
+  })
+  const health = () => {
+    const dropped = watch?.dropped ?? 0
+    send({ type: 'health', health: { ...judge.account(performance.now()), camera: watch?.status ?? 'opening', dropped, peakMemory: process.resourceUsage().maxRSS * 1024 } })
+  }
+  setInterval(health, heartbeatMs)
+  send({ type: 'ready', engine: loaded.engine, embedder: loaded.embedder, threshold: loaded.threshold })
+}
+
+async function snapshot(track: number, event: string, label: string): Promise<void> {
+  if (!latest) return
+  const { frame, judged } = latest
+  const picture = { rgb: frame.rgb(), width: frame.width, height: frame.height }
+  const seen = judged.tracks.find(({ id }) => id === track)
+  const png = await annotate(picture, seen ? [{ box: seen.box, label, colour: seen.verdict.kind === 'known' ? '#3ddc84' : '#ff5252' }] : [])
+  send({ type: 'snapshot', track, event, png })
+}
+
+async function obey(message: ToRecognizer): Promise<void> {
+  switch (message.type) {
+    case 'configure':
+      return configure(message.config)
+    case 'gallery':
+      recognizer?.setGallery(message.templates)
+      pipeline?.forgetVotes()
+      return watch?.start()
+    case 'snapshot':
+      return snapshot(message.track, message.event, message.label)
+    case 'stop':
+      await watch?.stop()
+      await recognizer?.close()
+      process.exit(0)
+  }
+}
+
+/** Says why and ends: the supervisor starts a new process, which finds out whether it goes again. */
+function leave(error: Error): void {
+  send({ type: 'fatal', reason: error.message })
+  setTimeout(() => process.exit(1), 100)
+}
+
+process.on('message', (message: ToRecognizer) => {
+  obey(message).catch((error: Error) => {
+    if (message.type === 'configure') leave(error)
+    else send({ type: 'fatal', reason: error.message })
+  })
+})
+// Without a supervisor nobody guards the door by what this process sees.
+process.on('disconnect', () => process.exit(0))
+process.on('SIGINT', () => {}) // Ctrl-C goes to the whole group; the supervisor ends this process in its own order.
+process.on('SIGTERM', () => {})

@@ -1,0 +1,52 @@
+#include "embedder.h"
+
+#include <algorithm>
+
+#include "error.h"
+#include "gallery.h"
+
+namespace facelatch {
+namespace {
+
+// Bounds memory when a crowd stands before the door.
+constexpr size_t mostInBatch = 16;
+
+}  // namespace
+
+Embedder::Embedder(EngineFactory& engines, EmbedderOptions options)
+    : options_(std::move(options)),
+      engine_(engines.load(options_.path, {{"", {-1, 3, options_.height, options_.width}},
+                                           {{"", {0, static_cast<int64_t>(options_.dimensions)}}}})) {}
+
+std::vector<uint8_t> Embedder::align(const View& picture, const Landmarks& landmarks) const {
+  return warp(picture, inverse(similarity(landmarks, options_.target)), options_.width, options_.height);
+}
+
+std::vector<std::vector<float>> Embedder::embed(const std::vector<std::vector<uint8_t>>& aligned) {
+  const size_t face = static_cast<size_t>(3) * options_.width * options_.height;
+  std::vector<std::vector<float>> embeddings;
+  for (size_t begin = 0; begin < aligned.size(); begin += mostInBatch) {
+    const size_t count = std::min(mostInBatch, aligned.size() - begin);
+    input_.reshape({static_cast<int64_t>(count), 3, options_.height, options_.width});
+    for (size_t i = 0; i < count; ++i) {
+      const View view{aligned[begin + i].data(), options_.width, options_.height,
+                      static_cast<size_t>(options_.width) * 3};
+      normalise(view, options_.normalisation, &input_.values[i * face]);
+    }
+    engine_->run(input_, outputs_);
+    if (outputs_[0].values.size() != count * options_.dimensions) {
+      throw Error(Code::engine, "the embedder answered for another number of faces; run: facelatch models verify");
+    }
+    for (size_t i = 0; i < count; ++i) {
+      const float* row = &outputs_[0].values[i * options_.dimensions];
+      std::vector<float> embedding(row, row + options_.dimensions);
+      if (!normaliseRow(embedding.data(), embedding.size())) {
+        throw Error(Code::engine, "the embedder answered no finite vector; run: facelatch models verify");
+      }
+      embeddings.push_back(std::move(embedding));
+    }
+  }
+  return embeddings;
+}
+
+}  // namespace facelatch

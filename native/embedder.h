@@ -1,0 +1,41 @@
+// From a face's landmarks to its embedding: align by the model's template, normalise, run in batches.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine.h"
+#include "image.h"
+
+namespace facelatch {
+
+struct EmbedderOptions {
+  std::string path;
+  int width;
+  int height;
+  Normalisation normalisation;
+  /// Where the landmarks are placed in the input picture, pixels.
+  Landmarks target;
+  size_t dimensions;
+};
+
+class Embedder {
+ public:
+  Embedder(EngineFactory& engines, EmbedderOptions options);
+
+  /// The input picture for one face, RGB packed. Throws ENGINE when the landmarks coincide.
+  std::vector<uint8_t> align(const View& picture, const Landmarks& landmarks) const;
+  /// One row of length 1 for each aligned picture. Throws ENGINE.
+  std::vector<std::vector<float>> embed(const std::vector<std::vector<uint8_t>>& aligned);
+
+  size_t dimensions() const { return options_.dimensions; }
+
+ private:
+  EmbedderOptions options_;
+  std::unique_ptr<Engine> engine_;
+  Tensor input_;
+  std::vector<Tensor> outputs_;
+};
+
+}  // namespace facelatch

@@ -1,0 +1,33 @@
+// The one exception type of the native side: a stable code for programs and one line for people.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace facelatch {
+
+enum class Code { cameraSource, cameraOpen, modelLoad, engine, closed };
+
+inline const char* name(Code code) {
+  switch (code) {
+    case Code::cameraSource:
+      return "CAMERA_SOURCE";
+    case Code::cameraOpen:
+      return "CAMERA_OPEN";
+    case Code::modelLoad:
+      return "MODEL_LOAD";
+    case Code::engine:
+      return "ENGINE";
+    case Code::closed:
+      return "CLOSED";
+  }
+  return "ENGINE";
+}
+
+class Error : public std::runtime_error {
+ public:
+  Error(Code code, const std::string& message) : std::runtime_error(message), code(code) {}
+  Code code;
+};
+
+}  // namespace facelatch

@@ -1,0 +1,210 @@
+#include "mtcnn.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "error.h"
+
+namespace facelatch {
+namespace {
+
+constexpr int window = 12;
+constexpr int stride = 2;
+constexpr int rnetSide = 24;
+constexpr int onetSide = 48;
+// Bounds on memory and time for a picture full of texture; a crowd of faces stays far below.
+constexpr size_t mostPerScale = 512;
+constexpr size_t mostCandidates = 256;
+constexpr size_t rnetBatch = 32;
+constexpr size_t onetBatch = 16;
+// A face moves between frames, and O-Net's boxes fit tighter than the ones R-Net was taught with.
+constexpr double regionGrowth = 1.15;
+const Normalisation normalisation{{127.5f, 127.5f, 127.5f}, {0.0078125f, 0.0078125f, 0.0078125f}, false};
+
+double millisecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+double area(const Box& box) { return box.width * box.height; }
+
+double overlapOf(const Box& a, const Box& b, Overlap overlap) {
+  const double width = std::min(a.x + a.width, b.x + b.width) - std::max(a.x, b.x);
+  const double height = std::min(a.y + a.height, b.y + b.height) - std::max(a.y, b.y);
+  if (width <= 0 || height <= 0) return 0;
+  const double shared = width * height;
+  return shared / (overlap == Overlap::ofUnion ? area(a) + area(b) - shared : std::min(area(a), area(b)));
+}
+
+bool better(const Candidate& a, const Candidate& b) { return a.score > b.score; }
+
+void keepBest(std::vector<Candidate>& candidates, size_t most) {
+  if (candidates.size() <= most) return;
+  const auto end = candidates.begin() + static_cast<std::ptrdiff_t>(most);
+  std::nth_element(candidates.begin(), end, candidates.end(), better);
+  candidates.erase(end, candidates.end());
+}
+
+/// Boxes a regression has turned inside out or thrown off the picture show no face.
+void dropUnusable(std::vector<Candidate>& candidates, const View& picture) {
+  const auto unusable = [&picture](const Candidate& candidate) {
+    const Box& box = candidate.box;
+    return !(box.width >= 1 && box.height >= 1 && std::isfinite(box.x) && std::isfinite(box.y) &&
+             box.x < picture.width && box.y < picture.height && box.x + box.width > 0 && box.y + box.height > 0);
+  };
+  candidates.erase(std::remove_if(candidates.begin(), candidates.end(), unusable), candidates.end());
+}
+
+}  // namespace
+
+void suppress(std::vector<Candidate>& candidates, double limit, Overlap overlap) {
+  std::stable_sort(candidates.begin(), candidates.end(), better);
+  std::vector<Candidate> kept;
+  for (const Candidate& candidate : candidates) {
+    const bool covered = std::any_of(kept.begin(), kept.end(), [&](const Candidate& winner) {
+      return overlapOf(winner.box, candidate.box, overlap) > limit;
+    });
+    if (!covered) kept.push_back(candidate);
+  }
+  candidates.swap(kept);
+}
+
+Box regressed(const Box& box, const std::array<float, 4>& regression) {
+  const double left = box.x + regression[0] * box.width;
+  const double top = box.y + regression[1] * box.height;
+  const double right = box.x + box.width + regression[2] * box.width;
+  const double bottom = box.y + box.height + regression[3] * box.height;
+  return {left, top, right - left, bottom - top};
+}
+
+Box squared(const Box& box, double growth) {
+  const double side = std::max(box.width, box.height) * growth;
+  return {box.x + (box.width - side) / 2, box.y + (box.height - side) / 2, side, side};
+}
+
+std::vector<double> pyramid(int width, int height, double minFace, double factor) {
+  std::vector<double> scales;
+  double scale = window / minFace;
+  while (std::min(width, height) * scale >= window) {
+    scales.push_back(scale);
+    scale *= factor;
+  }
+  return scales;
+}
+
+Mtcnn::Mtcnn(EngineFactory& engines, DetectorOptions options)
+    : options_(std::move(options)),
+      pnet_(engines.load(options_.pnet,
+                         {{"input", {-1, 3, -1, -1}}, {{"prob", {-1, 2, -1, -1}}, {"regression", {-1, 4, -1, -1}}}})),
+      rnet_(engines.load(options_.rnet,
+                         {{"input", {-1, 3, rnetSide, rnetSide}}, {{"prob", {0, 2}}, {"regression", {0, 4}}}})),
+      onet_(engines.load(options_.onet, {{"input", {-1, 3, onetSide, onetSide}},
+                                         {{"prob", {0, 2}}, {"regression", {0, 4}}, {"landmarks", {0, 10}}}})) {}
+
+std::vector<Face> Mtcnn::detect(const View& picture, DetectTimings& timings) {
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<Candidate> candidates;
+  for (const double scale : pyramid(picture.width, picture.height, options_.minFace, options_.factor)) {
+    propose(picture, scale, candidates);
+  }
+  suppress(candidates, 0.7, Overlap::ofUnion);
+  keepBest(candidates, mostCandidates);
+  for (Candidate& candidate : candidates) candidate.box = squared(regressed(candidate.box, candidate.regression));
+  timings.pnet = millisecondsSince(start);
+  return refineCandidates(picture, std::move(candidates), timings);
+}
+
+std::vector<Face> Mtcnn::refine(const View& picture, const std::vector<Box>& regions, DetectTimings& timings) {
+  std::vector<Candidate> candidates;
+  for (const Box& region : regions) candidates.push_back({squared(region, regionGrowth), 1});
+  return refineCandidates(picture, std::move(candidates), timings);
+}
+
+void Mtcnn::propose(const View& picture, double scale, std::vector<Candidate>& found) {
+  const int width = static_cast<int>(std::ceil(picture.width * scale));
+  const int height = static_cast<int>(std::ceil(picture.height * scale));
+  input_.reshape({1, 3, height, width});
+  resample(picture, {0, 0, static_cast<double>(picture.width), static_cast<double>(picture.height)}, width, height,
+           normalisation, input_.values.data());
+  pnet_->run(input_, outputs_);
+  const Tensor& prob = outputs_[0];
+  const Tensor& regression = outputs_[1];
+  const int64_t rows = prob.shape[2], columns = prob.shape[3];
+  const size_t plane = static_cast<size_t>(rows * columns);
+  if (regression.values.size() != 4 * plane) {
+    throw Error(Code::engine, "P-Net answered maps of different sizes; run: facelatch models verify");
+  }
+  // Rounding the scaled picture up to whole pixels stretches it a little, and each axis on its own.
+  const double toX = static_cast<double>(picture.width) / width, toY = static_cast<double>(picture.height) / height;
+  std::vector<Candidate> candidates;
+  for (size_t cell = 0; cell < plane; ++cell) {
+    const float score = prob.values[plane + cell];
+    if (!(score >= options_.scores[0])) continue;
+    const double x = static_cast<double>(stride * (cell % columns)), y = static_cast<double>(stride * (cell / columns));
+    Candidate candidate{{x * toX, y * toY, window * toX, window * toY}, score};
+    for (size_t side = 0; side < 4; ++side) candidate.regression[side] = regression.values[side * plane + cell];
+    candidates.push_back(candidate);
+  }
+  keepBest(candidates, mostPerScale);
+  suppress(candidates, 0.5, Overlap::ofUnion);
+  found.insert(found.end(), candidates.begin(), candidates.end());
+}
+
+/// Runs the crops through R-Net or O-Net and keeps the candidates that reach `least`.
+void Mtcnn::score(Engine& engine, const View& picture, int side, size_t batch, float least, bool landmarks,
+                  std::vector<Candidate>& candidates) {
+  const size_t crop = static_cast<size_t>(3) * side * side;
+  std::vector<Candidate> kept;
+  for (size_t begin = 0; begin < candidates.size(); begin += batch) {
+    const size_t count = std::min(batch, candidates.size() - begin);
+    input_.reshape({static_cast<int64_t>(count), 3, side, side});
+    for (size_t i = 0; i < count; ++i) {
+      resample(picture, candidates[begin + i].box, side, side, normalisation, &input_.values[i * crop]);
+    }
+    engine.run(input_, outputs_);
+    if (outputs_[0].values.size() != 2 * count || outputs_[1].values.size() != 4 * count ||
+        (landmarks && outputs_[2].values.size() != 10 * count)) {
+      throw Error(Code::engine,
+                  "a detector network answered for another number of boxes; run: facelatch models verify");
+    }
+    for (size_t i = 0; i < count; ++i) {
+      Candidate candidate = candidates[begin + i];
+      candidate.score = outputs_[0].values[2 * i + 1];
+      if (!(candidate.score >= least)) continue;
+      std::copy_n(&outputs_[1].values[4 * i], 4, candidate.regression.begin());
+      for (size_t point = 0; landmarks && point < 5; ++point) {
+        const float* of = &outputs_[2].values[10 * i];
+        candidate.landmarks[2 * point] = static_cast<float>(candidate.box.x + of[point] * candidate.box.width);
+        candidate.landmarks[2 * point + 1] = static_cast<float>(candidate.box.y + of[5 + point] * candidate.box.height);
+      }
+      kept.push_back(candidate);
+    }
+  }
+  candidates.swap(kept);
+}
+
+std::vector<Face> Mtcnn::refineCandidates(const View& picture, std::vector<Candidate> candidates,
+                                          DetectTimings& timings) {
+  auto start = std::chrono::steady_clock::now();
+  dropUnusable(candidates, picture);
+  score(*rnet_, picture, rnetSide, rnetBatch, options_.scores[1], false, candidates);
+  suppress(candidates, 0.7, Overlap::ofUnion);
+  for (Candidate& candidate : candidates) candidate.box = squared(regressed(candidate.box, candidate.regression));
+  dropUnusable(candidates, picture);
+  timings.rnet = millisecondsSince(start);
+
+  start = std::chrono::steady_clock::now();
+  score(*onet_, picture, onetSide, onetBatch, options_.scores[2], true, candidates);
+  for (Candidate& candidate : candidates) candidate.box = regressed(candidate.box, candidate.regression);
+  dropUnusable(candidates, picture);
+  suppress(candidates, 0.7, Overlap::ofSmaller);
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) { return area(a.box) > area(b.box); });
+  if (candidates.size() > options_.maxFaces) candidates.resize(options_.maxFaces, candidates.front());
+  std::vector<Face> faces;
+  for (const Candidate& candidate : candidates) faces.push_back({candidate.box, candidate.landmarks, candidate.score});
+  timings.onet = millisecondsSince(start);
+  return faces;
+}
+
+}  // namespace facelatch

@@ -1,0 +1,118 @@
+#include "pipeline.h"
+
+#include <gst/video/video.h>
+
+#include <future>
+#include <thread>
+
+namespace facelatch {
+namespace {
+
+constexpr std::chrono::seconds stopLimit{2};
+
+// Outlives static objects: a stuck pipeline may come free while the process exits.
+std::atomic<int>& stuckCount() {
+  static auto& count = *new std::atomic<int>(0);
+  return count;
+}
+
+}  // namespace
+
+Pipeline::Pipeline(Owned<GstElement> pipeline)
+    : pipeline_(std::move(pipeline)),
+      sink_(gst_bin_get_by_name(GST_BIN(pipeline_.get()), Source::sinkName)),
+      bus_(gst_element_get_bus(pipeline_.get())) {}
+
+Pipeline::~Pipeline() {
+  error_.reset();
+  sink_.reset();
+  bus_.reset();
+  const auto stopped = std::make_shared<std::promise<void>>();
+  std::future<void> done = stopped->get_future();
+  ++stuckCount();
+  std::thread([pipeline = pipeline_.release(), stopped] {
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
+    --stuckCount();
+    stopped->set_value();
+  }).detach();
+  done.wait_for(stopLimit);
+}
+
+int Pipeline::stuck() { return stuckCount(); }
+
+void Pipeline::start() {
+  std::thread([pipeline = GST_ELEMENT(gst_object_ref(pipeline_.get())), refused = refused_] {
+    if (gst_element_set_state(pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE) *refused = true;
+    gst_object_unref(pipeline);
+  }).detach();
+}
+
+void Pipeline::poll() {
+  while (Owned<GstMessage> message{gst_bus_pop(bus_.get())}) {
+    switch (GST_MESSAGE_TYPE(message.get())) {
+      case GST_MESSAGE_ERROR:
+        if (!error_) error_ = std::move(message);
+        break;
+      case GST_MESSAGE_EOS:
+        ended_ = true;
+        break;
+      case GST_MESSAGE_LATENCY:
+        gst_bin_recalculate_latency(GST_BIN(pipeline_.get()));
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+Owned<GstSample> Pipeline::pull(std::chrono::milliseconds limit) {
+  const auto start = std::chrono::steady_clock::now();
+  Owned<GstSample> sample(gst_app_sink_try_pull_sample(GST_APP_SINK(sink_.get()), limit.count() * GST_MSECOND));
+  // An appsink that is not running, or is at its end, answers at once.
+  if (!sample && !ended_ && std::chrono::steady_clock::now() - start < limit / 2) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return sample;
+}
+
+bool Pipeline::rewind() {
+  const auto flags = static_cast<GstSeekFlags>(GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_KEY_UNIT);
+  if (!gst_element_seek_simple(pipeline_.get(), GST_FORMAT_TIME, flags, 0)) return false;
+  ended_ = false;
+  return true;
+}
+
+std::unique_ptr<Picture> pictureOf(GstSample* sample) {
+  GstBuffer* buffer = gst_sample_get_buffer(sample);
+  GstCaps* caps = gst_sample_get_caps(sample);
+  GstVideoInfo info;
+  // Read from each sample: a camera may change its size in mid-stream.
+  if (buffer == nullptr || caps == nullptr || !gst_video_info_from_caps(&info, caps)) return nullptr;
+  GstVideoFrame frame;
+  if (!gst_video_frame_map(&frame, &info, buffer, GST_MAP_READ)) return nullptr;
+  const int width = GST_VIDEO_FRAME_WIDTH(&frame), height = GST_VIDEO_FRAME_HEIGHT(&frame);
+  const auto* row = static_cast<const uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, 0));
+  const int stride = GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0);
+  const size_t length = static_cast<size_t>(width) * 3;
+  std::vector<uint8_t> pixels;
+  pixels.reserve(length * height);
+  for (int y = 0; y < height; ++y, row += stride) pixels.insert(pixels.end(), row, row + length);
+  gst_video_frame_unmap(&frame);
+
+  auto picture = std::make_unique<Picture>(std::move(pixels), width, height);
+  const GstClockTime stamp = GST_BUFFER_PTS(buffer);
+  const GstSegment* segment = gst_sample_get_segment(sample);
+  const guint64 streamTime = GST_CLOCK_TIME_IS_VALID(stamp) && segment->format == GST_FORMAT_TIME
+                                 ? gst_segment_to_stream_time(segment, GST_FORMAT_TIME, stamp)
+                                 : GST_CLOCK_TIME_NONE;
+  picture->at = GST_CLOCK_TIME_IS_VALID(streamTime) ? static_cast<double>(streamTime) / GST_MSECOND : -1;
+  picture->arrived = monotonicMilliseconds();
+  return picture;
+}
+
+double monotonicMilliseconds() {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace facelatch

@@ -1,0 +1,58 @@
+#include "recognizer.h"
+
+#include <chrono>
+
+namespace facelatch {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+}  // namespace
+
+Recognizer::Recognizer(const RecognizerOptions& options)
+    : engines_(onnxRuntime(options.threads)),
+      detector_(*engines_, options.detector),
+      embedder_(*engines_, options.embedder),
+      gallery_(std::make_shared<Gallery>()) {}
+
+std::vector<Face> Recognizer::detect(const Picture& picture, DetectTimings& timings) {
+  return detector_.detect(picture.view(), timings);
+}
+
+std::vector<Face> Recognizer::refine(const Picture& picture, const std::vector<Box>& regions, DetectTimings& timings) {
+  return detector_.refine(picture.view(), regions, timings);
+}
+
+std::vector<Identification> Recognizer::identify(const Picture& picture, const std::vector<Landmarks>& faces, size_t k,
+                                                 IdentifyTimings& timings) {
+  const auto start = Clock::now();
+  std::vector<std::vector<uint8_t>> aligned;
+  for (const Landmarks& face : faces) aligned.push_back(embedder_.align(picture.view(), face));
+  const auto alignedAt = Clock::now();
+  std::vector<std::vector<float>> embeddings = embedder_.embed(aligned);
+  const auto embeddedAt = Clock::now();
+  // Held through the call: all faces of one picture meet the same gallery, and replacing it frees nothing in use.
+  const std::shared_ptr<const Gallery> gallery = std::atomic_load(&gallery_);
+  std::vector<Identification> identifications;
+  for (std::vector<float>& embedding : embeddings) {
+    std::vector<Match> matches = gallery->best(embedding.data(), k);
+    identifications.push_back({std::move(embedding), std::move(matches)});
+  }
+  timings = {milliseconds(start, alignedAt), milliseconds(alignedAt, embeddedAt),
+             milliseconds(embeddedAt, Clock::now())};
+  return identifications;
+}
+
+std::vector<uint8_t> Recognizer::align(const Picture& picture, const Landmarks& landmarks) const {
+  return embedder_.align(picture.view(), landmarks);
+}
+
+void Recognizer::setGallery(std::shared_ptr<const Gallery> gallery) {
+  std::atomic_store(&gallery_, std::move(gallery));
+}
+
+}  // namespace facelatch
