@@ -11,13 +11,25 @@ interface Command {
 
 const commands: Record<string, Command> = {
   run: { summary: 'guard the door until told to stop', load: () => import('./commands/run.js') },
-  demo: { summary: 'a known face opens the door, a stranger does not: on real recordings', load: () => import('./commands/demo.js') },
-  people: { summary: 'list, add, remove, rename, export and import people', load: () => import('./commands/people.js') },
-  embed: { summary: 'faces and embeddings of pictures, one JSON object a line', load: () => import('./commands/embed.js') },
+  demo: {
+    summary: 'a known face opens the door, a stranger does not: on real recordings',
+    load: () => import('./commands/demo.js'),
+  },
+  people: {
+    summary: 'list, add, remove, rename, export and import people',
+    load: () => import('./commands/people.js'),
+  },
+  embed: {
+    summary: 'faces and embeddings of pictures, one JSON object a line',
+    load: () => import('./commands/embed.js'),
+  },
   events: { summary: 'the audit log', load: () => import('./commands/events.js') },
   models: { summary: 'list, install, verify and build models', load: () => import('./commands/models.js') },
   bench: { summary: 'how fast, how much memory, on this machine', load: () => import('./commands/bench.js') },
-  doctor: { summary: 'what this machine has and lacks, each with its remedy', load: () => import('./commands/doctor.js') },
+  doctor: {
+    summary: 'what this machine has and lacks, each with its remedy',
+    load: () => import('./commands/doctor.js'),
+  },
   config: { summary: 'show or check the configuration', load: () => import('./commands/config.js') },
 }
 

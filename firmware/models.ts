@@ -1,7 +1,14 @@
 /** Which models run: the manifest and the configuration in, files and numbers for the recognizer out. */
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { findModel, formatProblem, loadManifest, type Manifest, type ModelEntry, verifyModel } from './adapters/models-manifest.js'
+import {
+  findModel,
+  formatProblem,
+  loadManifest,
+  type Manifest,
+  type ModelEntry,
+  verifyModel,
+} from './adapters/models-manifest.js'
 import type { RecognizerSetup } from './adapters/recognizer-native.js'
 import type { Config } from './config.js'
 import { inRoot } from './root.js'
@@ -19,7 +26,8 @@ async function chooseEmbedder(config: Config, manifest: Manifest): Promise<Model
   const wanted = config.recognizer.embedder
   if (wanted !== 'auto') {
     const entry = findModel(manifest, wanted)
-    if (entry.role !== 'embedder') throw new ModelError(`configuration key "recognizer.embedder" names ${wanted}, which is a ${entry.role}`)
+    if (entry.role !== 'embedder')
+      throw new ModelError(`configuration key "recognizer.embedder" names ${wanted}, which is a ${entry.role}`)
     return entry
   }
   for (const name of embedderPreference) {

@@ -206,6 +206,8 @@ export interface Store {
   removePerson(name: string, events: readonly NewEvent[]): Promise<boolean>
   /** False when nobody has that name; StoreError `taken` when another person has the new one. */
   renamePerson(name: string, to: string): Promise<boolean>
+  /** All templates of one person, of every embedder, oldest first; none when nobody has that name. */
+  templates(name: string): Promise<NewTemplate[]>
   gallery(embedder: string): Promise<Template[]>
   /** Changes whenever people or templates were changed, by any process. */
   galleryRevision(): Promise<number>

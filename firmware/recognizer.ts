@@ -3,9 +3,9 @@ import { performance } from 'node:perf_hooks'
 import { systemClock } from './adapters/clock-system.js'
 import { annotate } from './adapters/pictures-sharp.js'
 import { loadRecognizer, openCamera } from './adapters/recognizer-native.js'
+import { CameraWatch } from './app/camera-watch.js'
 import type { FromRecognizer, ToRecognizer } from './app/messages.js'
 import { type Judged, Pipeline } from './app/pipeline.js'
-import { CameraWatch } from './app/camera-watch.js'
 import type { Config } from './config.js'
 import { chooseModels } from './models.js'
 import type { Picture, Recognizer } from './ports.js'
@@ -48,7 +48,15 @@ async function configure(config: Config): Promise<void> {
   })
   const health = () => {
     const dropped = watch?.dropped ?? 0
-    send({ type: 'health', health: { ...judge.account(performance.now()), camera: watch?.status ?? 'opening', dropped, peakMemory: process.resourceUsage().maxRSS * 1024 } })
+    send({
+      type: 'health',
+      health: {
+        ...judge.account(performance.now()),
+        camera: watch?.status ?? 'opening',
+        dropped,
+        peakMemory: process.resourceUsage().maxRSS * 1024,
+      },
+    })
   }
   setInterval(health, heartbeatMs)
   send({ type: 'ready', engine: loaded.engine, embedder: loaded.embedder, threshold: loaded.threshold })
@@ -59,7 +67,10 @@ async function snapshot(track: number, event: string, label: string): Promise<vo
   const { frame, judged } = latest
   const picture = { rgb: frame.rgb(), width: frame.width, height: frame.height }
   const seen = judged.tracks.find(({ id }) => id === track)
-  const png = await annotate(picture, seen ? [{ box: seen.box, label, colour: seen.verdict.kind === 'known' ? '#3ddc84' : '#ff5252' }] : [])
+  const png = await annotate(
+    picture,
+    seen ? [{ box: seen.box, label, colour: seen.verdict.kind === 'known' ? '#3ddc84' : '#ff5252' }] : [],
+  )
   send({ type: 'snapshot', track, event, png })
 }
 

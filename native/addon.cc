@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include "engine.h"
 #include "pipeline.h"
@@ -173,8 +174,9 @@ double Options::number(const char* key, double least, double most) const {
   const Napi::Value value = get(key);
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::nan("");
   if (!(number >= least && number <= most)) {
-    std::string limits = std::to_string(least) + " to " + std::to_string(most);
-    throw argumentError(object_.Env(), name(key) + " must be a number from " + limits);
+    std::ostringstream text;
+    text << name(key) << " must be a number from " << least << " to " << most;
+    throw argumentError(object_.Env(), text.str());
   }
   return number;
 }

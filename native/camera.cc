@@ -113,6 +113,7 @@ void Camera::run() {
   } catch (const std::exception& error) {
     failure = Error(Code::cameraOpen, source_.message("cannot open", error.what()));
   }
+  if (failure) finish({CameraOutcome::Type::error, nullptr, 0, failure->what()});
   announce(failure ? failure : Error(Code::closed, source_.message("cannot open", "closed while opening")));
   std::unique_lock<std::mutex> lock(mutex_);
   finished_ = true;

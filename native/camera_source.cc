@@ -88,8 +88,9 @@ Source::Source(const std::string& text) : kind_(SourceKind::gst), text_(text) {
 }
 
 void Source::refuse(const std::string& why) const {
-  throw Error(Code::cameraSource, message("cannot use", why + " (csi:N, v4l2:/dev/videoN, rtsp://HOST/PATH, file:PATH "
-                                                              "and gst:PIPELINE are known)"));
+  throw Error(Code::cameraSource,
+              message("cannot use", why,
+                      "set camera.source to csi:N, v4l2:/dev/videoN, rtsp://HOST/PATH, file:PATH or gst:PIPELINE"));
 }
 
 std::string Source::remedy() const {
@@ -108,7 +109,11 @@ std::string Source::remedy() const {
 }
 
 std::string Source::message(const std::string& what, const std::string& why) const {
-  std::string line = what + " camera " + text_ + ": " + why + "; " + remedy();
+  return message(what, why, remedy());
+}
+
+std::string Source::message(const std::string& what, const std::string& why, const std::string& remedy) const {
+  std::string line = what + " camera " + text_ + ": " + why + "; " + remedy;
   const std::string secret = userInfo(text_);
   if (!secret.empty()) replaceAll(line, secret, "***@");
   for (char& c : line) {
@@ -136,10 +141,11 @@ void Source::checkPresence() const {
                        : kind_ == SourceKind::rtsp ? "rtspsrc"
                                                    : nullptr;
   if (needed != nullptr && !hasElement(needed)) {
-    throw Error(Code::cameraOpen,
-                message("cannot open",
-                        std::string("this machine's GStreamer has no ") + needed +
-                            (kind_ == SourceKind::csi ? " (it comes with JetPack)" : " (gstreamer1.0-plugins-good)")));
+    throw Error(
+        Code::cameraOpen,
+        message("cannot open", std::string("this machine's GStreamer has no element ") + needed,
+                kind_ == SourceKind::csi ? "it comes with NVIDIA's JetPack: install that, or use another camera.source"
+                                         : "install gstreamer1.0-plugins-good"));
   }
   if (kind_ != SourceKind::v4l2 && kind_ != SourceKind::file) return;
   struct stat info {};

@@ -38,6 +38,7 @@ class Source {
 
   /// `<what> camera <source>: <why>; <remedy>` on one line, without the password of an RTSP address.
   std::string message(const std::string& what, const std::string& why) const;
+  std::string message(const std::string& what, const std::string& why, const std::string& remedy) const;
   std::string message(const std::string& what, GstMessage* error) const;
 
   static constexpr const char* sinkName = "facelatch_sink";

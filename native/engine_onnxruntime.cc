@@ -44,7 +44,7 @@ class DenormalsOff {
 
 std::string shapeText(const std::vector<int64_t>& shape) {
   std::string text = "[";
-  for (const int64_t size : shape) text += (text.size() > 1 ? "," : "") + (size < 0 ? "?" : std::to_string(size));
+  for (const int64_t size : shape) text += (text.size() > 1 ? "," : "") + (size <= 0 ? "?" : std::to_string(size));
   return text + "]";
 }
 

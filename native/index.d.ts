@@ -2,7 +2,9 @@
  * The whole contract between JavaScript and the native recognizer. Nothing here runs on the JavaScript thread but
  * argument checks and copies; every promise settles exactly once. Errors are `Error` with a `code`:
  * CAMERA_SOURCE (the source string is wrong), CAMERA_OPEN (it could not be opened or gave no first frame),
- * MODEL_LOAD (a model file is missing, truncated or of the wrong shape), ENGINE (inference failed), CLOSED (used after close).
+ * MODEL_LOAD (a model file is missing, truncated or of the wrong shape), ENGINE (inference failed), CLOSED (used after
+ * close or release), BUSY (a `next` is already pending), ARGUMENT (a `TypeError` that names the argument). Methods that
+ * return a promise reject with them, the others throw. Messages are one line: what, where, remedy.
  */
 
 export interface Box {
@@ -35,25 +37,34 @@ export class Frame {
   readonly arrived: number
   /** A copy of the pixels, width * height * 3 bytes. */
   rgb(): Buffer
-  /** Gives the pixels back at once; any later use throws CLOSED. */
+  /** Gives the pixels back at once; any later use of them throws CLOSED. Numbers stay readable; calls under way go on. */
   release(): void
 }
 
 export interface CameraOptions {
-  /** `csi:N`, `v4l2:/dev/videoN`, `rtsp://…`, `file:PATH` or `gst:PIPELINE` (ends in something that links to raw video). */
+  /**
+   * `csi:N`, `v4l2:/dev/videoN`, `rtsp://…`, `file:PATH` or `gst:PIPELINE` (ends in something that links to raw video).
+   * Passwords of RTSP addresses are left out of messages.
+   */
   source: string
-  /** Asked of live cameras (csi, v4l2); files, rtsp and gst keep their own size. */
+  /** Asked of live cameras (csi, v4l2); files, rtsp and gst keep their own size. Whole numbers. */
   width?: number
   height?: number
   fps?: number
-  /** Files only: start again at the end. */
+  /** Files and gst: start again at the end; `error` when the source cannot. */
   loop?: boolean
-  /** Files only: false decodes as fast as frames are asked for and drops none. Live sources are always real time. */
+  /**
+   * Files and gst: false decodes as fast as frames are asked for and drops none. csi, v4l2 and rtsp are always real time.
+   */
   realtime?: boolean
-  /** Seconds without a frame after which `next` answers `stall`. Also the limit for the first frame, at least 5 s. */
+  /** Seconds without a frame after which `next` answers `stall`, 5 by default; also the first frame's limit, at least 5. */
   stallSeconds?: number
 }
 
+/**
+ * `end` comes from files and gst only: csi, v4l2 and rtsp that end by themselves have failed, and answer `error`.
+ * `seconds` counts from the last frame. After a `stall` the camera goes on: `next` may give frames again.
+ */
 export type CameraOutcome =
   | { type: 'frame'; frame: Frame }
   | { type: 'end' }
@@ -67,15 +78,18 @@ export interface CameraStats {
   dropped: number
 }
 
-/** A camera on its own thread. At most one `next` may be pending. */
+/** A camera on its own thread. At most one `next` may be pending; a pending one keeps the process alive, a camera does not. */
 export class Camera {
   /** Resolves once a first frame has been decoded: a camera that opened but gave no frame is not open. */
   static open(options: CameraOptions): Promise<Camera>
   private constructor()
-  /** The newest frame not handed out yet, or what happened instead. After `end` or `error` only `close` is left. */
+  /** The newest frame not handed out yet, or what happened instead. `end` and `error` are final: they come again. */
   next(): Promise<CameraOutcome>
   stats(): CameraStats
-  /** Ends the pipeline and its thread; a pending `next` resolves with `end`. May be called twice. */
+  /**
+   * Ends the pipeline and its thread; a pending `next` resolves with `end`. May be called twice. Takes about two seconds at
+   * most: a pipeline that a driver does not let go is abandoned, see `alive().stuckPipelines`.
+   */
   close(): Promise<void>
 }
 
@@ -84,13 +98,13 @@ export interface DetectorOptions {
   pnet: string
   rnet: string
   onet: string
-  /** Side of the smallest face to be found, pixels, at least 20. */
+  /** Side of the smallest face to be found, pixels, at least 20. A picture smaller than that holds no face. */
   minFace: number
   /** At most this many faces are returned, the largest first. */
   maxFaces: number
   /** Score each stage must reach. */
   scores: [number, number, number]
-  /** Ratio of neighbouring pyramid scales. */
+  /** Ratio of neighbouring pyramid scales, at most 0.95. */
   factor: number
 }
 
@@ -104,7 +118,7 @@ export interface EmbedderOptions {
   scale: [number, number, number]
   /** Where the five landmarks are placed in the input picture: ten numbers, pixels. */
   template: number[]
-  /** Length of an embedding; the file is refused when it differs. */
+  /** Length of an embedding; the file is refused when it differs. It has one input [N,3,height,width] and one output. */
   dimensions: number
 }
 
@@ -112,7 +126,7 @@ export interface RecognizerOptions {
   engine: 'onnxruntime'
   detector: DetectorOptions
   embedder: EmbedderOptions
-  /** Threads of the one shared inference pool, 0 for one per core. */
+  /** Threads of the one inference pool of the process, 0 for one per core. While a recognizer lives, its pool is shared. */
   threads: number
 }
 
@@ -147,13 +161,19 @@ export class Recognizer {
   private constructor()
   /** Which engine runs, for people: e.g. `ONNX Runtime 1.30.0, CPU, 2 threads`. */
   readonly engine: string
-  /** Full sweep without `regions`; with them only the refinement nets run, on those boxes (predicted faces). */
+  /**
+   * Full sweep without `regions`; with them only the refinement nets run, on those boxes (predicted faces, at most 256).
+   * Faces come largest first; boxes may reach beyond the picture.
+   */
   detect(frame: Frame, regions?: readonly Box[]): Promise<Detection>
   /** Aligns, embeds and matches the faces with these landmarks in one batch. */
   identify(frame: Frame, landmarks: readonly (readonly number[])[], k: number): Promise<IdentifyResult>
   /** The aligned input picture for one face, RGB, for looking at: `width * height * 3` bytes of the embedder's input. */
   align(frame: Frame, landmarks: readonly number[]): Promise<Buffer>
-  /** Replaces the gallery in one step. `embeddings` holds labels.length rows of `dimensions`; rows are normalised here. */
+  /**
+   * Replaces the gallery in one step; an `identify` under way ends with the old one. `embeddings` holds labels.length rows of
+   * `dimensions`; rows are normalised here. ARGUMENT for rows that are zero or not finite: the old gallery stays.
+   */
   setGallery(embeddings: Float32Array, labels: Int32Array): void
   /** Frees engines and gallery after running calls have ended; later calls reject with CLOSED. */
   close(): Promise<void>
@@ -161,7 +181,7 @@ export class Recognizer {
 
 /** Versions of what is linked in, for `doctor`. */
 export function versions(): { gstreamer: string; onnxruntime: string }
-/** Live native objects, for leak tests. */
-export function alive(): { frames: number; cameras: number; recognizers: number }
+/** Live native objects, for leak tests, and pipelines that would not stop when their camera was closed, for health. */
+export function alive(): { frames: number; cameras: number; recognizers: number; stuckPipelines: number }
 /** False where the running GStreamer lacks the element; for `doctor`. */
 export function hasElement(name: string): boolean

@@ -1,5 +1,7 @@
 #include "recognizer.h"
 
+#include <malloc.h>
+
 #include <chrono>
 
 namespace facelatch {
@@ -11,13 +13,24 @@ double milliseconds(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double, std::milli>(to - from).count();
 }
 
+/// Reading a model takes several times its size for a moment, and glibc keeps that for the thread that read it.
+void trimMemory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 }  // namespace
+
+Recognizer::Trim::~Trim() { trimMemory(); }
 
 Recognizer::Recognizer(const RecognizerOptions& options)
     : engines_(onnxRuntime(options.threads)),
       detector_(*engines_, options.detector),
       embedder_(*engines_, options.embedder),
-      gallery_(std::make_shared<Gallery>()) {}
+      gallery_(std::make_shared<Gallery>()) {
+  trimMemory();
+}
 
 std::vector<Face> Recognizer::detect(const Picture& picture, DetectTimings& timings) {
   return detector_.detect(picture.view(), timings);

@@ -48,6 +48,12 @@ class Recognizer : Counted<Recognizer> {
   std::string engine() const { return engines_->description(); }
 
  private:
+  /// First in, so last out, also when loading fails.
+  struct Trim {
+    ~Trim();
+  };
+
+  Trim trim_;
   std::shared_ptr<EngineFactory> engines_;
   Mtcnn detector_;
   Embedder embedder_;

@@ -47,7 +47,10 @@ export interface Mark {
 }
 
 /** A PNG of the picture with a box and a line of text per mark. */
-export function annotate(picture: { rgb: Buffer; width: number; height: number }, marks: readonly Mark[]): Promise<Buffer> {
+export function annotate(
+  picture: { rgb: Buffer; width: number; height: number },
+  marks: readonly Mark[],
+): Promise<Buffer> {
   const { rgb, width, height } = picture
   const text = Math.max(12, Math.round(height / 20))
   const shapes = marks.map(({ box, label, colour }) => {
@@ -66,4 +69,8 @@ export function annotate(picture: { rgb: Buffer; width: number; height: number }
 
 const escapeXml = (text: string) => text.replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`)
 
-const oneLine = (error: unknown) => (error as Error).message.trim().split('\n')[0]!.replace(/^Input file/, 'it')
+const oneLine = (error: unknown) =>
+  (error as Error).message
+    .trim()
+    .split('\n')[0]!
+    .replace(/^Input file/, 'it')

@@ -31,7 +31,8 @@ export function native(): Native {
 /** @throws Error with `code` CAMERA_SOURCE or CAMERA_OPEN, its message one line for people. */
 export const openCamera = (options: NativeCameraOptions): Promise<Camera> => native().Camera.open(options)
 
-export const pictureFromRgb = (rgb: Uint8Array, width: number, height: number): Picture => native().Frame.fromRgb(rgb, width, height)
+export const pictureFromRgb = (rgb: Uint8Array, width: number, height: number): Picture =>
+  native().Frame.fromRgb(rgb, width, height)
 
 /** What a recognizer is made of, chosen from the manifest by whoever composes. */
 export interface RecognizerSetup {
@@ -79,7 +80,10 @@ class Bound implements Recognizer {
       // A gallery that was replaced meanwhile gives labels of a list that is gone: such an answer names nobody.
       faces: faces.map(({ embedding, matches }) => ({
         embedding,
-        candidates: people === this.#people ? matches.map(({ label, similarity }) => ({ person: people[label]!, similarity })) : [],
+        candidates:
+          people === this.#people
+            ? matches.map(({ label, similarity }) => ({ person: people[label]!, similarity }))
+            : [],
       })),
     }
   }
@@ -91,7 +95,10 @@ class Bound implements Recognizer {
     templates.forEach(({ embedding }, row) => {
       matrix.set(embedding, row * this.dimensions)
     })
-    this.#native.setGallery(matrix, Int32Array.from(templates, ({ person }) => label.get(person)!))
+    this.#native.setGallery(
+      matrix,
+      Int32Array.from(templates, ({ person }) => label.get(person)!),
+    )
     this.#people = people
   }
 

@@ -37,7 +37,10 @@ export interface RecognizerProcess<In> {
 /** How long a process may take to leave by itself, ms. */
 const farewellMs = 2_000
 
-export function createRecognizerProcess<In extends object, Out>(options: ProcessOptions<In>, events: ProcessEvents<Out>): RecognizerProcess<In> {
+export function createRecognizerProcess<In extends object, Out>(
+  options: ProcessOptions<In>,
+  events: ProcessEvents<Out>,
+): RecognizerProcess<In> {
   const { clock, log } = options
   let child: ChildProcess | undefined
   let stopping = false
@@ -56,7 +59,11 @@ export function createRecognizerProcess<In extends object, Out>(options: Process
   const start = () => {
     startedAt = clock.now()
     // Structured clone keeps Float32Array and Buffer as they are; the debugger's port must not be inherited.
-    const mine = fork(options.module, [], { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: [] })
+    const mine = fork(options.module, [], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      execArgv: [],
+    })
     child = mine
     let reported = false
     const gone = (reason: string) => {

@@ -10,7 +10,7 @@ export interface StoreOptions {
   readonly path: string
   readonly clock?: Pick<Clock, 'wall'>
   readonly log: Log
-  /** Events that may wait to be sent; the oldest are given up beyond, in the outbox only. */
+  /** Events that may wait to be sent; the oldest are given up beyond, in the outbox only. 0 where there is no broker. */
   readonly outboxLimit?: number
   /** Milliseconds to wait for another process that is writing. */
   readonly busyTimeout?: number
@@ -39,7 +39,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ])
     await sql.run('INSERT INTO outbox (seq, session, waiting) VALUES (?, ?, ?)', [seq, session, waiting ? 1 : 0])
     const dropped = await sql.run('DELETE FROM outbox WHERE seq <= ?', [seq - outboxLimit])
-    if (dropped > 0 && !dropping) {
+    if (dropped > 0 && !dropping && outboxLimit > 0) {
       log.warn('more events wait for the broker than are kept for it: the oldest will not be sent', { outboxLimit })
     }
     dropping = dropped > 0
@@ -131,6 +131,15 @@ export async function openStore(options: StoreOptions): Promise<Store> {
           ...[clean, schema.nameKey(clean), person.id],
         ])
         return true
+      }),
+    templates: (name) =>
+      read(async (sql) => {
+        const rows = await sql.all<Omit<NewTemplate, 'embedding'> & { embedding: Buffer }>(
+          `SELECT embedder, embedding, quality, source FROM template JOIN person ON person.id = person_id
+           WHERE name_key = ? ORDER BY template.rowid`,
+          [schema.nameKey(nameOf(name))],
+        )
+        return rows.map((row) => ({ ...row, embedding: schema.fromBlob(row.embedding) }))
       }),
     gallery: (embedder) =>
       read(async (sql) => {

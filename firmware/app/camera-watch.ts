@@ -1,5 +1,11 @@
 /** Keeps a camera open and its frames flowing; what to do about faults is camera-health's to say. */
-import { type CameraEvent, type CameraEffect, type CameraState, initialCamera, stepCamera } from '../domain/camera-health.js'
+import {
+  type CameraEffect,
+  type CameraEvent,
+  type CameraState,
+  initialCamera,
+  stepCamera,
+} from '../domain/camera-health.js'
 import type { Camera, Clock, Picture } from '../ports.js'
 import type { CameraStatus } from './messages.js'
 
@@ -88,7 +94,12 @@ export class CameraWatch {
         const outcome = await camera.next()
         if (outcome.type === 'frame') await this.#ports.frame(outcome.frame)
         else if (outcome.type === 'end') return this.#feed({ type: 'ended', now: now() })
-        else return this.#feed({ type: 'failed', reason: outcome.type === 'stall' ? `no frame for ${outcome.seconds} s` : outcome.message, now: now() })
+        else
+          return this.#feed({
+            type: 'failed',
+            reason: outcome.type === 'stall' ? `no frame for ${outcome.seconds} s` : outcome.message,
+            now: now(),
+          })
       }
     } catch (error) {
       this.#feed({ type: 'failed', reason: (error as Error).message, now: now() })

@@ -20,7 +20,10 @@ export interface EffectPorts {
 type Executors = { readonly [K in Effect['do']]: (effect: Extract<Effect, { do: K }>) => void }
 
 /** Carries effects out in their order. `feed` takes the events that effects give rise to later, such as timeouts. */
-export function createEffects(ports: EffectPorts, feed: (event: SupervisorEvent) => void): (effects: readonly Effect[]) => void {
+export function createEffects(
+  ports: EffectPorts,
+  feed: (event: SupervisorEvent) => void,
+): (effects: readonly Effect[]) => void {
   const timers = new Map<DoorTimer, () => void>()
   const cancel = (timer: DoorTimer) => {
     timers.get(timer)?.()
@@ -43,7 +46,9 @@ export function createEffects(ports: EffectPorts, feed: (event: SupervisorEvent)
     record: ({ event, snapshot }) => {
       if (snapshot === undefined) return ports.recorder.record(event)
       const label = event.person ?? 'unknown'
-      ports.recorder.record(event, (id) => ports.tellRecognizer({ type: 'snapshot', track: snapshot, event: id, label }))
+      ports.recorder.record(event, (id) =>
+        ports.tellRecognizer({ type: 'snapshot', track: snapshot, event: id, label }),
+      )
     },
     publish: ({ topic, value }) => ports.broker.state(topic, value),
     'send-gallery': ({ embedder }) => {
@@ -53,9 +58,13 @@ export function createEffects(ports: EffectPorts, feed: (event: SupervisorEvent)
       )
     },
     'publish-snapshot': ({ png }) => {
-      ports.broker.publish('snapshot', Buffer.from(png)).catch((error: Error) => ports.log.warn(`a snapshot was not sent: ${error.message}`))
+      ports.broker
+        .publish('snapshot', Buffer.from(png))
+        .catch((error: Error) => ports.log.warn(`a snapshot was not sent: ${error.message}`))
     },
-    'publish-health': ({ health }) => ports.broker.state('health', JSON.stringify({ recognizer: health, supervisor: ports.ownHealth() })),
+    'publish-health': ({ health }) =>
+      ports.broker.state('health', JSON.stringify({ recognizer: health, supervisor: ports.ownHealth() })),
+    tell: ({ message }) => ports.log.info(message),
     complain: ({ message }) => ports.log.error(message),
   }
   return (effects) => {

@@ -86,7 +86,8 @@ export class Pipeline {
   }
 
   #addStages(timings: Readonly<Record<string, number | undefined>>): void {
-    for (const [stage, ms] of Object.entries(timings)) this.#stages.set(stage, (this.#stages.get(stage) ?? 0) + (ms ?? 0))
+    for (const [stage, ms] of Object.entries(timings))
+      this.#stages.set(stage, (this.#stages.get(stage) ?? 0) + (ms ?? 0))
   }
 
   /** Counts and times so far; `now`: any clock's ms, the same on every call. */

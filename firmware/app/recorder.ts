@@ -69,7 +69,13 @@ export class Recorder {
       try {
         const row = await this.#ports.store.append(event, !this.#ports.broker.connected)
         this.#waiting.shift()
-        this.#ports.log.info(event.type, { seq: row.seq, person: event.person, similarity: event.similarity, track: event.track, ...event.detail })
+        this.#ports.log.info(event.type, {
+          seq: row.seq,
+          person: event.person,
+          similarity: event.similarity,
+          track: event.track,
+          ...event.detail,
+        })
         stored?.(row.id)
         if (!this.#storeOk) this.#tellStore(true)
         void this.#send()

@@ -2,7 +2,15 @@
  * What the supervisor decides: events in, effects out. No I/O and no clock of its own; `effects.ts` carries the effects
  * out, in their order, so that the strike is driven before anything is written or published.
  */
-import { type DoorEvent, type DoorOptions, type DoorState, type DoorTimer, initialDoor, phase, stepDoor } from '../domain/door.js'
+import {
+  type DoorEvent,
+  type DoorOptions,
+  type DoorState,
+  type DoorTimer,
+  initialDoor,
+  phase,
+  stepDoor,
+} from '../domain/door.js'
 import type { NewEvent } from '../domain/events.js'
 import { Visits, type VisitsOptions } from '../domain/visits.js'
 import type { BrokerCommand, InputLine } from '../ports.js'
@@ -40,6 +48,7 @@ export type Effect =
   | { readonly do: 'send-gallery'; readonly embedder: string }
   | { readonly do: 'publish-snapshot'; readonly png: Uint8Array }
   | { readonly do: 'publish-health'; readonly health: Health }
+  | { readonly do: 'tell'; readonly message: string }
   | { readonly do: 'complain'; readonly message: string }
 
 /** The retained `state` topic. Figures that change by the second stand in the `health` topic. */
@@ -98,7 +107,9 @@ export class Supervisor {
       case 'recognizer-lost':
         this.#visits.reset()
         this.#report = { ...this.#report, recognizer: 'down' }
-        return [record({ type: 'recognizer_lost', detail: { reason: event.reason, restartMs: Math.round(event.restartMs) } })]
+        return [
+          record({ type: 'recognizer_lost', detail: { reason: event.reason, restartMs: Math.round(event.restartMs) } }),
+        ]
       case 'command':
         return this.#command(event.command)
       case 'people':
@@ -106,9 +117,15 @@ export class Supervisor {
         return this.#sendGallery()
       case 'store':
         this.#report = { ...this.#report, store: event.ok ? 'ok' : 'fault' }
-        return event.ok ? [] : [{ do: 'complain', message: `the store cannot keep events: ${event.reason}; they wait in memory` }]
+        return event.ok
+          ? []
+          : [{ do: 'complain', message: `the store cannot keep events: ${event.reason}; they wait in memory` }]
       case 'stop':
-        return [...this.#stepDoor({ type: 'lock' }), { do: 'strike', on: this.#options.restingStrike }, record({ type: 'stopped' })]
+        return [
+          ...this.#stepDoor({ type: 'lock' }),
+          { do: 'strike', on: this.#options.restingStrike },
+          record({ type: 'stopped' }),
+        ]
     }
   }
 
@@ -148,7 +165,11 @@ export class Supervisor {
         const opening = grants.flatMap((grant) => this.#stepDoor({ type: 'grant', by: 'face', ...grant }))
         const told = events.map((event) => record(event, this.#options.snapshots ? event.track : undefined))
         // Driven first, told in the order it happened: seen, then let in.
-        return [...opening.filter((effect) => effect.do !== 'record'), ...told, ...opening.filter((effect) => effect.do === 'record')]
+        return [
+          ...opening.filter((effect) => effect.do !== 'record'),
+          ...told,
+          ...opening.filter((effect) => effect.do === 'record'),
+        ]
       }
     }
   }
@@ -162,6 +183,7 @@ export class Supervisor {
   #camera(status: 'live' | 'fault' | 'ended', reason?: string): Effect[] {
     const before = this.#report.camera
     this.#report = { ...this.#report, camera: status }
+    if (status === 'ended') return [{ do: 'tell', message: 'the recording has ended' }]
     if (status === 'fault') return [record({ type: 'camera_fault', detail: { reason: reason ?? 'unknown' } })]
     return status === 'live' && before === 'fault' ? [record({ type: 'camera_restored' })] : []
   }

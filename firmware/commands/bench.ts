@@ -1,1 +1,110 @@
-export async function main(): Promise<number> { return 1 }
+import { cpus } from 'node:os'
+import { createLog } from '../adapters/log-journal.js'
+import { openStore } from '../adapters/store-sqlite.js'
+import { wrongUsage } from '../app/errors.js'
+import type { Health } from '../app/messages.js'
+import { loadConfig } from '../config.js'
+import { inRoot } from '../root.js'
+import { readArguments } from './arguments.js'
+import { type ClipName, clip, clipNames } from './clips.js'
+import { makeFolder, removeFolder, startGuard, writeConfig } from './guarded.js'
+import { enrol, samplesFromCamera } from './people-enrol.js'
+
+const usage = `usage: facelatch bench [--json]
+Runs the real supervisor flat out over three recordings, every frame judged: milliseconds per stage, frames per second,
+event-loop delay of the supervisor, peak memory of both processes, and how often the full sweep ran.`
+
+interface SupervisorHealth {
+  readonly peakMemory: number
+  readonly eventLoopDelayMs: { readonly p50: number; readonly p99: number; readonly max: number }
+}
+
+interface Row {
+  readonly clip: ClipName
+  readonly seconds: number
+  readonly fps: number
+  readonly recognizer: Health
+  readonly supervisor: SupervisorHealth
+}
+
+export async function main(args: string[]): Promise<number> {
+  const { values, positionals } = readArguments(args, { json: { type: 'boolean' } }, usage)
+  if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
+  const folder = makeFolder()
+  try {
+    const config = loadConfig([inRoot('config/demo.json')], {})
+    writeConfig(folder, {}, 1883)
+    const store = await openStore({
+      path: `${folder}/facelatch.db`,
+      log: createLog({ level: 'warn', component: 'store' }),
+    })
+    await enrol(config, store, 'Alex', samplesFromCamera(`file:${clip('cap12_edit')}`, 5), {
+      more: false,
+      allowLookAlike: false,
+    })
+    await store.close()
+    if (!values.json)
+      console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.versions.node}\n`)
+    const rows: Row[] = []
+    for (const name of clipNames) {
+      const row = await measure(name, folder)
+      rows.push(row)
+      if (values.json) console.log(JSON.stringify(row))
+    }
+    if (!values.json) printTable(rows)
+    return 0
+  } finally {
+    removeFolder(folder)
+  }
+}
+
+async function measure(name: ClipName, folder: string): Promise<Row> {
+  let last: { recognizer: Health; supervisor: SupervisorHealth } | undefined
+  let liveAt = 0
+  const guard = await startGuard({
+    folder,
+    config: { camera: { source: `file:${clip(name)}`, realtime: false } },
+    onMessage(topic, payload) {
+      if (topic === 'health') last = JSON.parse(payload.toString('utf8'))
+      if (topic === 'state' && liveAt === 0 && JSON.parse(payload.toString('utf8')).camera === 'live')
+        liveAt = Date.now()
+    },
+  })
+  try {
+    await guard.ended
+    const seconds = (Date.now() - liveAt) / 1000
+    return { clip: name, seconds, fps: last!.recognizer.frames / seconds, ...last! }
+  } finally {
+    await guard.stop()
+  }
+}
+
+const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`
+const ms = (value: number | undefined) => (value === undefined ? '–' : value.toFixed(2))
+
+function printTable(rows: readonly Row[]): void {
+  const stages = ['pnet', 'rnet', 'onet', 'align', 'embed', 'match']
+  const lines: [label: string, of: (row: Row) => string][] = [
+    ['frames judged', ({ recognizer }) => String(recognizer.frames)],
+    ['frames dropped', ({ recognizer }) => String(recognizer.dropped)],
+    ['frames per second', ({ fps }) => fps.toFixed(1)],
+    ['frame p50, ms', ({ recognizer }) => ms(recognizer.frameMs.p50)],
+    ['frame p99, ms', ({ recognizer }) => ms(recognizer.frameMs.p99)],
+    ...stages.map((stage): [string, (row: Row) => string] => [
+      `${stage}, ms a frame`,
+      ({ recognizer }) => ms(recognizer.stages[stage]),
+    ]),
+    ['full sweeps', ({ recognizer: { sweeps, frames } }) => `${sweeps} (${((100 * sweeps) / frames).toFixed(1)} %)`],
+    [
+      'embeddings',
+      ({ recognizer: { embeddings, frames } }) => `${embeddings} (${((100 * embeddings) / frames).toFixed(1)} %)`,
+    ],
+    ['recognizer peak', ({ recognizer }) => mebibytes(recognizer.peakMemory)],
+    ['supervisor peak', ({ supervisor }) => mebibytes(supervisor.peakMemory)],
+    ['event loop p50, ms', ({ supervisor }) => ms(supervisor.eventLoopDelayMs.p50)],
+    ['event loop p99, ms', ({ supervisor }) => ms(supervisor.eventLoopDelayMs.p99)],
+  ]
+  const width = 16
+  console.log(''.padEnd(22) + rows.map(({ clip: name }) => name.padStart(width)).join(''))
+  for (const [label, of] of lines) console.log(label.padEnd(22) + rows.map((row) => of(row).padStart(width)).join(''))
+}

@@ -1,13 +1,10 @@
 import { wrongUsage } from '../app/errors.js'
-import { type Config, configKeys } from '../config.js'
+import { configKeys, valueAt } from '../config.js'
 import { readArguments, readConfig } from './arguments.js'
 
 const usage = `usage: facelatch config show|check [--config FILE] [--json]
 show   prints every key with its value, its variable and its meaning
 check  says whether the configuration can be used`
-
-const valueAt = (config: Config, path: string): unknown =>
-  path.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], config)
 
 export async function main(args: string[]): Promise<number> {
   const { values, positionals } = readArguments(args, { json: { type: 'boolean' } }, usage)
@@ -18,6 +15,8 @@ export async function main(args: string[]): Promise<number> {
   else if (values.json) console.log(JSON.stringify(config, null, 2))
   else
     for (const key of configKeys())
-      console.log(`${key.path} = ${JSON.stringify(valueAt(config, key.path))}\n    ${key.doc}. Default ${JSON.stringify(key.default)}. Variable ${key.variable}`)
+      console.log(
+        `${key.path} = ${JSON.stringify(valueAt(config, key.path))}\n    ${key.doc}. Default ${JSON.stringify(key.default)}. Variable ${key.variable}`,
+      )
   return 0
 }

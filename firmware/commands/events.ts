@@ -20,12 +20,17 @@ export async function main(args: string[]): Promise<number> {
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const since = values.since === undefined ? undefined : sinceOf(values.since)
   const config = readConfig(values.config)
-  const store = await openStore({ path: config.store.path, log: createLog({ level: logLevel('warn'), component: 'store' }) })
+  const store = await openStore({
+    path: config.store.path,
+    log: createLog({ level: logLevel('warn'), component: 'store' }),
+  })
   try {
     if (values.verify) {
       const { count, fault } = await store.verifyEvents()
       if (fault !== undefined) throw new UserError(`the audit log is not whole: ${fault}`)
-      console.log(values.json ? JSON.stringify({ ok: true, count }) : `${count} events, none changed, removed or reordered`)
+      console.log(
+        values.json ? JSON.stringify({ ok: true, count }) : `${count} events, none changed, removed or reordered`,
+      )
       return 0
     }
     let after = 0
@@ -59,6 +64,7 @@ const ages: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3600e3, d: 
 function sinceOf(text: string): string {
   const age = /^(\d+)([smhd])$/.exec(text)
   const time = age ? Date.now() - Number(age[1]) * ages[age[2]!]! : Date.parse(text)
-  if (Number.isNaN(time)) throw wrongUsage(`--since must be a time like 2026-11-21T08:00:00Z or an age like 12h, not "${text}"`)
+  if (Number.isNaN(time))
+    throw wrongUsage(`--since must be a time like 2026-11-21T08:00:00Z or an age like 12h, not "${text}"`)
   return new Date(time).toISOString()
 }

@@ -82,7 +82,13 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
       // The last account of a recording's recognizer: everything before it has been judged.
       if (own === 'health' && JSON.parse(payload.toString('utf8')).recognizer.camera === 'ended') resolve()
     })
-    void exited.then(() => reject(new UserError(`the supervisor ended before the recording did: ${said.trim().split('\n').at(-1) ?? 'it said nothing'}`)))
+    void exited.then(() =>
+      reject(
+        new UserError(
+          `the supervisor ended before the recording did: ${said.trim().split('\n').at(-1) ?? 'it said nothing'}`,
+        ),
+      ),
+    )
   })
   ended.catch(() => {})
   await watcher.start()
@@ -110,7 +116,11 @@ function followLines(file: string, onLine: (change: { at: string; line: string; 
       return // not made yet
     }
     const chunk = Buffer.alloc(65536)
-    for (let n = readSync(descriptor, chunk, 0, chunk.length, at); n > 0; n = readSync(descriptor, chunk, 0, chunk.length, at)) {
+    for (
+      let n = readSync(descriptor, chunk, 0, chunk.length, at);
+      n > 0;
+      n = readSync(descriptor, chunk, 0, chunk.length, at)
+    ) {
       at += n
       rest += chunk.toString('utf8', 0, n)
     }

@@ -1,6 +1,14 @@
 import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileFault, findModel, formatProblem, type Manifest, type ModelEntry, type ModelFile, verifyModel } from '../adapters/models-manifest.js'
+import {
+  fileFault,
+  findModel,
+  formatProblem,
+  type Manifest,
+  type ModelEntry,
+  type ModelFile,
+  verifyModel,
+} from '../adapters/models-manifest.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import { chooseModels, modelsFolder, readManifest } from '../models.js'
 import { readArguments, readConfig } from './arguments.js'
@@ -24,18 +32,28 @@ export async function main(args: string[]): Promise<number> {
         const problems = await verifyModel(entry, folder)
         const { name, role, licence, source } = entry
         if (values.json) console.log(JSON.stringify({ name, role, licence, source, installed: problems.length === 0 }))
-        else console.log(`${name.padEnd(18)} ${role.padEnd(9)} ${problems.length === 0 ? 'installed    ' : 'not installed'}  ${licence}`)
+        else
+          console.log(
+            `${name.padEnd(18)} ${role.padEnd(9)} ${problems.length === 0 ? 'installed    ' : 'not installed'}  ${licence}`,
+          )
       }
       return 0
     case 'verify': {
       const { embedder, threshold } = await chooseModels(config)
-      console.log(values.json ? JSON.stringify({ ok: true, embedder, threshold }) : `the models in use are whole; embedder ${embedder}, threshold ${threshold}`)
+      console.log(
+        values.json
+          ? JSON.stringify({ ok: true, embedder, threshold })
+          : `the models in use are whole; embedder ${embedder}, threshold ${threshold}`,
+      )
       return 0
     }
     case 'build': {
-      const { buildModels } = (await import('../../tools/models/build.js')) as typeof import('../../tools/models/build.js')
+      const { buildModels } = (await import(
+        '../../tools/models/build.js'
+      )) as typeof import('../../tools/models/build.js')
       const files = await buildModels({ manifest, outDir: folder, log: (line) => console.error(line) })
-      for (const { file, status } of files) console.log(values.json ? JSON.stringify({ file, status }) : `${file} ${status}`)
+      for (const { file, status } of files)
+        console.log(values.json ? JSON.stringify({ file, status }) : `${file} ${status}`)
       return 0
     }
     case 'install':
@@ -57,19 +75,25 @@ async function install(entries: readonly ModelEntry[], folder: string, from: str
   for (const entry of entries)
     for (const wanted of Object.values(entry.files)) {
       if ((await fileFault(wanted, join(folder, wanted.file))) === undefined) continue
-      const fault = from === undefined ? await download(entry, wanted, folder) : await take(wanted, join(from, wanted.file), folder)
+      const fault =
+        from === undefined ? await download(entry, wanted, folder) : await take(wanted, join(from, wanted.file), folder)
       if (fault === undefined) {
         installed++
         console.log(`${wanted.file} installed`)
       } else if (fault !== 'not there') refused.push(`${entry.name}: ${fault}`)
     }
   if (refused.length > 0) throw new UserError(refused.join('\n'))
-  if (installed === 0) console.log(from === undefined ? 'everything is installed' : `nothing in ${from} that is missing here`)
+  if (installed === 0)
+    console.log(from === undefined ? 'everything is installed' : `nothing in ${from} that is missing here`)
   return 0
 }
 
 /** The file appears under its name only when it is whole and the one the manifest names. */
-async function place(wanted: ModelFile, folder: string, fill: (temporary: string) => Promise<void>): Promise<string | undefined> {
+async function place(
+  wanted: ModelFile,
+  folder: string,
+  fill: (temporary: string) => Promise<void>,
+): Promise<string | undefined> {
   const temporary = join(folder, `.${wanted.file}.${process.pid}.tmp`)
   try {
     await fill(temporary)
@@ -92,10 +116,16 @@ async function take(wanted: ModelFile, source: string, folder: string): Promise<
 }
 
 async function download(entry: ModelEntry, wanted: ModelFile, folder: string): Promise<string | undefined> {
-  if (wanted.url === undefined) return formatProblem({ what: `${wanted.file} is built, not downloaded`, where: folder, remedy: 'run "facelatch models build"' })
+  if (wanted.url === undefined)
+    return formatProblem({
+      what: `${wanted.file} is built, not downloaded`,
+      where: folder,
+      remedy: 'run "facelatch models build"',
+    })
   try {
     const response = await fetch(wanted.url)
-    if (!response.ok) return `${wanted.url} answered ${response.status}; fetch it by hand and give its folder with --from`
+    if (!response.ok)
+      return `${wanted.url} answered ${response.status}; fetch it by hand and give its folder with --from`
     const bytes = Buffer.from(await response.arrayBuffer())
     return await place(wanted, folder, async (temporary) => {
       const file = await open(temporary, 'w')

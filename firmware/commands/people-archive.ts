@@ -10,7 +10,10 @@ const magic = Buffer.from('FLPEOPLE1\n')
 const headerLength = magic.length + 16 + 12 + 16
 
 interface Archive {
-  readonly people: readonly { readonly name: string; readonly templates: readonly (Omit<NewTemplate, 'embedding'> & { readonly embedding: readonly number[] })[] }[]
+  readonly people: readonly {
+    readonly name: string
+    readonly templates: readonly (Omit<NewTemplate, 'embedding'> & { readonly embedding: readonly number[] })[]
+  }[]
 }
 
 /** Answers how many people were written. */
@@ -21,7 +24,10 @@ export async function exportPeople(store: Store, file: string, keyFile: string |
     people: await Promise.all(
       people.map(async ({ name }) => ({
         name,
-        templates: (await store.templates(name)).map((template) => ({ ...template, embedding: Array.from(template.embedding) })),
+        templates: (await store.templates(name)).map((template) => ({
+          ...template,
+          embedding: Array.from(template.embedding),
+        })),
       })),
     ),
   }
@@ -33,13 +39,19 @@ export async function exportPeople(store: Store, file: string, keyFile: string |
     writeFileSync(`${file}.tmp`, Buffer.concat([magic, salt, nonce, cipher.getAuthTag(), body]), { mode: 0o600 })
     renameSync(`${file}.tmp`, file)
   } catch (error) {
-    throw new UserError(`cannot write ${file}: ${(error as NodeJS.ErrnoException).code}; check the folder and its permissions`)
+    throw new UserError(
+      `cannot write ${file}: ${(error as NodeJS.ErrnoException).code}; check the folder and its permissions`,
+    )
   }
   return people.length
 }
 
 /** People who are enrolled already are left alone. */
-export async function importPeople(store: Store, file: string, keyFile: string | undefined): Promise<{ imported: number; kept: string[] }> {
+export async function importPeople(
+  store: Store,
+  file: string,
+  keyFile: string | undefined,
+): Promise<{ imported: number; kept: string[] }> {
   const archive = decrypt(file, readKey(keyFile))
   const known = new Set((await store.people()).map(({ name }) => name.toLowerCase()))
   const kept: string[] = []
@@ -50,7 +62,9 @@ export async function importPeople(store: Store, file: string, keyFile: string |
       continue
     }
     const restored = templates.map((template) => ({ ...template, embedding: Float32Array.from(template.embedding) }))
-    await store.enrol(name, restored, [{ type: 'enrolled', person: name, detail: { templates: restored.length, from: 'import' } }])
+    await store.enrol(name, restored, [
+      { type: 'enrolled', person: name, detail: { templates: restored.length, from: 'import' } },
+    ])
     imported++
   }
   return { imported, kept }
@@ -63,23 +77,33 @@ function decrypt(file: string, secret: Buffer): Archive {
   } catch (error) {
     throw new UserError(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code}; check the path`)
   }
-  if (bytes.length < headerLength || !bytes.subarray(0, magic.length).equals(magic)) throw new UserError(`${file} is not an archive of people`)
-  let at = magic.length
-  const take = (length: number) => bytes.subarray(at, (at += length))
-  const [salt, nonce, tag] = [take(16), take(12), take(16)]
+  if (bytes.length < headerLength || !bytes.subarray(0, magic.length).equals(magic))
+    throw new UserError(`${file} is not an archive of people`)
+  const at = magic.length
+  const [salt, nonce, tag] = [
+    bytes.subarray(at, at + 16),
+    bytes.subarray(at + 16, at + 28),
+    bytes.subarray(at + 28, headerLength),
+  ]
   try {
-    const decipher = createDecipheriv('aes-256-gcm', scryptSync(secret, salt, 32), nonce).setAAD(magic).setAuthTag(tag)
-    return JSON.parse(gunzipSync(Buffer.concat([decipher.update(bytes.subarray(at)), decipher.final()])).toString('utf8')) as Archive
+    const decipher = createDecipheriv('aes-256-gcm', scryptSync(secret, salt, 32), nonce)
+      .setAAD(magic)
+      .setAuthTag(tag)
+    return JSON.parse(
+      gunzipSync(Buffer.concat([decipher.update(bytes.subarray(headerLength)), decipher.final()])).toString('utf8'),
+    ) as Archive
   } catch {
     throw new UserError(`${file} cannot be opened: the key is another one, or the file is damaged; check --key`)
   }
 }
 
 function readKey(keyFile: string | undefined): Buffer {
-  if (keyFile === undefined) throw wrongUsage('people export and import need --key KEYFILE: a file whose content is the secret')
+  if (keyFile === undefined)
+    throw wrongUsage('people export and import need --key KEYFILE: a file whose content is the secret')
   try {
     const key = readFileSync(keyFile)
-    if (key.length < 16) throw new UserError(`the key in ${keyFile} is too short: 16 bytes at least, e.g. from "openssl rand -base64 32"`)
+    if (key.length < 16)
+      throw new UserError(`the key in ${keyFile} is too short: 16 bytes at least, e.g. from "openssl rand -base64 32"`)
     return key
   } catch (error) {
     if (error instanceof UserError) throw error

@@ -24,11 +24,21 @@ export type SampleSource = (recognizer: Recognizer, config: Config) => AsyncGene
 const isSample = (found: Sample | Refusal): found is Sample => 'embedding' in found
 
 /** @throws UserError when nothing can be used, the name is taken, or the face is somebody else's. */
-export async function enrol(config: Config, store: Store, name: string, source: SampleSource, options: EnrolOptions): Promise<Enrolled> {
+export async function enrol(
+  config: Config,
+  store: Store,
+  name: string,
+  source: SampleSource,
+  options: EnrolOptions,
+): Promise<Enrolled> {
   const before = await store.people()
-  const known = before.find((person) => person.name.normalize('NFC').toLowerCase() === name.normalize('NFC').trim().toLowerCase())
-  if (known && !options.more) throw new UserError(`"${known.name}" is enrolled already; give --more to add templates, or another name`)
-  if (!known && options.more) throw new UserError(`nobody called "${name}" is enrolled; leave out --more to enrol a new person`)
+  const known = before.find(
+    (person) => person.name.normalize('NFC').toLowerCase() === name.normalize('NFC').trim().toLowerCase(),
+  )
+  if (known && !options.more)
+    throw new UserError(`"${known.name}" is enrolled already; give --more to add templates, or another name`)
+  if (!known && options.more)
+    throw new UserError(`nobody called "${name}" is enrolled; leave out --more to enrol a new person`)
   const recognizer = await openRecognizer(config)
   try {
     const found: (Sample | Refusal)[] = []
@@ -40,13 +50,26 @@ export async function enrol(config: Config, store: Store, name: string, source: 
     if (choice.templates.length === 0) throw new UserError(`"${name}" was not enrolled: ${summary(refused)}`)
 
     const gallery = await store.gallery(recognizer.embedder)
-    const other = options.allowLookAlike ? undefined : lookAlike(choice.templates, gallery, known?.name ?? name, recognizer.threshold)
+    const other = options.allowLookAlike
+      ? undefined
+      : lookAlike(choice.templates, gallery, known?.name ?? name, recognizer.threshold)
     if (other)
       throw new UserError(
         `"${name}" was not enrolled: looks like ${other.person}, who is enrolled already (similarity ${other.similarity.toFixed(3)}); check the pictures, or give --allow-look-alike for a twin`,
       )
-    const templates = choice.templates.map(({ embedding, quality, source }) => ({ embedder: recognizer.embedder, embedding, quality, source }))
-    const person = await store.enrol(name, templates, [{ type: 'enrolled', person: known?.name ?? name, detail: { templates: templates.length, embedder: recognizer.embedder } }])
+    const templates = choice.templates.map(({ embedding, quality, source }) => ({
+      embedder: recognizer.embedder,
+      embedding,
+      quality,
+      source,
+    }))
+    const person = await store.enrol(name, templates, [
+      {
+        type: 'enrolled',
+        person: known?.name ?? name,
+        detail: { templates: templates.length, embedder: recognizer.embedder },
+      },
+    ])
     return { person, added: templates.length, refused }
   } finally {
     await recognizer.close()
@@ -58,7 +81,9 @@ function summary(refused: readonly Refusal[]): string {
   if (refused.length === 0) return 'no picture was seen; check the camera'
   const reasons = new Map<string, string[]>()
   for (const { source, reason } of refused) reasons.set(reason, [...(reasons.get(reason) ?? []), source])
-  return [...reasons].map(([reason, sources]) => `${sources.length > 3 ? `${sources.length} pictures` : sources.join(', ')}: ${reason}`).join('; ')
+  return [...reasons]
+    .map(([reason, sources]) => `${sources.length > 3 ? `${sources.length} pictures` : sources.join(', ')}: ${reason}`)
+    .join('; ')
 }
 
 export const samplesFromFiles = (files: readonly string[]): SampleSource =>
@@ -76,21 +101,28 @@ export const samplesFromFiles = (files: readonly string[]): SampleSource =>
 export const samplesFromCamera = (source: string, seconds: number): SampleSource =>
   async function* (recognizer, config) {
     const { width, height, fps, stallSeconds } = config.camera
-    const camera = await openCamera({ source, width, height, fps, stallSeconds, realtime: false, loop: false }).catch((error: Error) => {
-      throw new UserError(error.message)
-    })
+    const camera = await openCamera({ source, width, height, fps, stallSeconds, realtime: false, loop: false }).catch(
+      (error: Error) => {
+        throw new UserError(error.message)
+      },
+    )
     try {
       let begun: number | undefined
       for (;;) {
         const outcome = await camera.next()
         if (outcome.type === 'error') throw new UserError(outcome.message)
-        if (outcome.type === 'stall') throw new UserError(`camera ${source} gave no frame for ${outcome.seconds} s; check camera.source`)
+        if (outcome.type === 'stall')
+          throw new UserError(`camera ${source} gave no frame for ${outcome.seconds} s; check camera.source`)
         if (outcome.type === 'end') return
         const { frame } = outcome
         begun ??= frame.at
         try {
           if (frame.at - begun >= seconds * 1000) return
-          yield judge(await facesOf(recognizer, frame), `second ${((frame.at - begun) / 1000).toFixed(2)} of the camera`, config)
+          yield judge(
+            await facesOf(recognizer, frame),
+            `second ${((frame.at - begun) / 1000).toFixed(2)} of the camera`,
+            config,
+          )
         } finally {
           frame.release()
         }

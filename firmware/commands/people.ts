@@ -38,7 +38,10 @@ export async function main(args: string[]): Promise<number> {
   const wanted: Record<string, number> = { list: 0, add: 1, remove: 1, rename: 2, export: 1, import: 1 }
   if (action === undefined || wanted[action] !== operands.length) throw wrongUsage(usage.split('\n')[0]!)
   const config = readConfig(values.config)
-  const store = await openStore({ path: config.store.path, log: createLog({ level: logLevel('warn'), component: 'store' }) })
+  const store = await openStore({
+    path: config.store.path,
+    log: createLog({ level: logLevel('warn'), component: 'store' }),
+  })
   try {
     switch (action) {
       case 'list':
@@ -46,7 +49,8 @@ export async function main(args: string[]): Promise<number> {
       case 'add':
         return await add(config, store, operands[0]!, values)
       case 'remove':
-        if (!(await store.removePerson(operands[0]!, [{ type: 'removed', person: operands[0]! }]))) throw nobody(operands[0]!)
+        if (!(await store.removePerson(operands[0]!, [{ type: 'removed', person: operands[0]! }])))
+          throw nobody(operands[0]!)
         return say(values, { removed: operands[0]! }, `${operands[0]} is forgotten`)
       case 'rename':
         if (!(await store.renamePerson(operands[0]!, operands[1]!))) throw nobody(operands[0]!)
@@ -57,7 +61,11 @@ export async function main(args: string[]): Promise<number> {
       }
       default: {
         const result = await importPeople(store, operands[0]!, values.key)
-        return say(values, result, `${result.imported} people imported${result.kept.length > 0 ? `, already enrolled and left alone: ${result.kept.join(', ')}` : ''}`)
+        return say(
+          values,
+          result,
+          `${result.imported} people imported${result.kept.length > 0 ? `, already enrolled and left alone: ${result.kept.join(', ')}` : ''}`,
+        )
       }
     }
   } finally {
@@ -67,7 +75,8 @@ export async function main(args: string[]): Promise<number> {
 
 type OpenStore = Awaited<ReturnType<typeof openStore>>
 
-const nobody = (name: string) => new UserError(`nobody called "${name}" is enrolled; "facelatch people list" names everybody`)
+const nobody = (name: string) =>
+  new UserError(`nobody called "${name}" is enrolled; "facelatch people list" names everybody`)
 
 function say(values: Values, object: object, sentence: string): number {
   console.log(values.json ? JSON.stringify(object) : sentence)
@@ -102,7 +111,11 @@ async function add(config: Config, store: OpenStore, name: string, values: Value
     allowLookAlike: values['allow-look-alike'] === true,
   })
   for (const { source, reason } of refused) console.error(`facelatch: left out ${source}: ${reason}`)
-  return say(values, { enrolled: person.name, templates: added, refused }, `${person.name} is enrolled with ${added} templates`)
+  return say(
+    values,
+    { enrolled: person.name, templates: added, refused },
+    `${person.name} is enrolled with ${added} templates`,
+  )
 }
 
 function secondsOf(text: string | undefined, config: Config): number {
@@ -120,6 +133,7 @@ async function picturesIn(folder: string): Promise<string[]> {
     throw new UserError(`cannot read the folder ${folder}: ${(error as NodeJS.ErrnoException).code}; check --images`)
   }
   const pictures = names.filter((name) => /\.(jpe?g|png|webp|avif|tiff?|gif)$/i.test(name)).sort()
-  if (pictures.length === 0) throw new UserError(`the folder ${folder} holds no picture (jpg, png, webp, avif, tiff, gif); check --images`)
+  if (pictures.length === 0)
+    throw new UserError(`the folder ${folder} holds no picture (jpg, png, webp, avif, tiff, gif); check --images`)
   return pictures.map((name) => join(folder, name))
 }

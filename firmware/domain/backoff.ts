@@ -5,4 +5,5 @@ export interface Backoff {
 }
 
 /** Delay before attempt `attempt`, counted from 0. Milliseconds. */
-export const backoffMs = ({ firstMs, maxMs }: Backoff, attempt: number): number => Math.min(maxMs, firstMs * 2 ** Math.min(attempt, 30))
+export const backoffMs = ({ firstMs, maxMs }: Backoff, attempt: number): number =>
+  Math.min(maxMs, firstMs * 2 ** Math.min(attempt, 30))

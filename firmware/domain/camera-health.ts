@@ -46,7 +46,8 @@ export function stepCamera(
     case 'opened':
       return { state: { ...state, phase: 'live', liveSince: event.now }, effects: [{ do: 'tell', status: 'live' }] }
     case 'ended':
-      if (options.recording) return { state: { ...state, phase: 'ended' }, effects: [{ do: 'close' }, { do: 'tell', status: 'ended' }] }
+      if (options.recording)
+        return { state: { ...state, phase: 'ended' }, effects: [{ do: 'close' }, { do: 'tell', status: 'ended' }] }
       return fault(state, 'the stream ended', event.now, options)
     case 'failed':
       return fault(state, event.reason, event.now, options)

@@ -33,7 +33,13 @@ export interface DoorState {
 
 export type DoorEvent =
   | { readonly type: 'boot'; readonly open: boolean }
-  | { readonly type: 'grant'; readonly by: GrantedBy; readonly person?: string; readonly similarity?: number; readonly track?: number }
+  | {
+      readonly type: 'grant'
+      readonly by: GrantedBy
+      readonly person?: string
+      readonly similarity?: number
+      readonly track?: number
+    }
   | { readonly type: 'lock' }
   | { readonly type: 'leaf'; readonly open: boolean }
   | { readonly type: 'timeout'; readonly timer: DoorTimer }
@@ -64,13 +70,22 @@ export function stepDoor(state: DoorState, event: DoorEvent, options: DoorOption
   switch (event.type) {
     case 'boot':
       return options.sensor && event.open
-        ? { state: { ...initialDoor, leaf: 'open', alarm: 'held_open' }, effects: [{ do: 'strike', on: false }, heldOpen('found open at start')] }
+        ? {
+            state: { ...initialDoor, leaf: 'open', alarm: 'held_open' },
+            effects: [{ do: 'strike', on: false }, heldOpen('found open at start')],
+          }
         : { state: initialDoor, effects: [{ do: 'strike', on: false }] }
     case 'grant':
       return grant(state, event, options)
     case 'lock':
       return state.strike
-        ? { state: { ...state, strike: false, covered: false }, effects: [{ do: 'strike', on: false }, { do: 'cancel', timer: 'strike' }] }
+        ? {
+            state: { ...state, strike: false, covered: false },
+            effects: [
+              { do: 'strike', on: false },
+              { do: 'cancel', timer: 'strike' },
+            ],
+          }
         : { state, effects: [] }
     case 'leaf':
       if (!options.sensor || event.open === (state.leaf === 'open')) return { state, effects: [] }
@@ -78,7 +93,9 @@ export function stepDoor(state: DoorState, event: DoorEvent, options: DoorOption
     case 'timeout':
       return timeout(state, event.timer, options)
     case 'acknowledge':
-      return state.alarm === 'forced' && state.leaf === 'closed' ? { state: { ...state, alarm: 'none' }, effects: [] } : { state, effects: [] }
+      return state.alarm === 'forced' && state.leaf === 'closed'
+        ? { state: { ...state, alarm: 'none' }, effects: [] }
+        : { state, effects: [] }
   }
 }
 
@@ -98,9 +115,17 @@ function grant(state: DoorState, event: Extract<DoorEvent, { type: 'grant' }>, o
 }
 
 function opened(state: DoorState, options: DoorOptions): DoorStep {
-  const release: DoorEffect[] = state.strike ? [{ do: 'strike', on: false }, { do: 'cancel', timer: 'strike' }] : []
+  const release: DoorEffect[] = state.strike
+    ? [
+        { do: 'strike', on: false },
+        { do: 'cancel', timer: 'strike' },
+      ]
+    : []
   if (!state.covered)
-    return { state: { ...state, leaf: 'open', alarm: 'forced' }, effects: [{ do: 'record', event: { type: 'forced' } }] }
+    return {
+      state: { ...state, leaf: 'open', alarm: 'forced' },
+      effects: [{ do: 'record', event: { type: 'forced' } }],
+    }
   return {
     state: { ...state, leaf: 'open', strike: false, covered: false },
     effects: [...release, { do: 'cancel', timer: 'grace' }, { do: 'timer', timer: 'held', ms: options.heldOpenMs }],

@@ -33,7 +33,10 @@ export function cosine(a: Float32Array, b: Float32Array): number {
  * (similarity below `threshold`) is refused, for it may be somebody else. Of the rest the best is taken first, then each
  * time the one that adds most: quality times distance to what is taken already.
  */
-export function chooseTemplates(samples: readonly Sample[], { count, threshold }: { count: number; threshold: number }): Choice {
+export function chooseTemplates(
+  samples: readonly Sample[],
+  { count, threshold }: { count: number; threshold: number },
+): Choice {
   if (samples.length === 0) return { templates: [], refused: [] }
   const centre = medoid(samples)
   const same = samples.filter((sample) => cosine(sample.embedding, centre.embedding) >= threshold)
@@ -47,7 +50,8 @@ export function chooseTemplates(samples: readonly Sample[], { count, threshold }
     const [next] = [...rest].reduce((best, entry) => (gain(entry) > gain(best) ? entry : best))
     rest.delete(next)
     templates.push(next)
-    for (const [sample, distance] of rest) rest.set(sample, Math.min(distance, 1 - cosine(sample.embedding, next.embedding)))
+    for (const [sample, distance] of rest)
+      rest.set(sample, Math.min(distance, 1 - cosine(sample.embedding, next.embedding)))
   }
   return { templates, refused }
 }
@@ -71,7 +75,8 @@ export function lookAlike(
     if (template.person === name) continue
     for (const sample of samples) {
       const similarity = cosine(sample.embedding, template.embedding)
-      if (similarity >= threshold && similarity > (found?.similarity ?? -1)) found = { person: template.person, similarity }
+      if (similarity >= threshold && similarity > (found?.similarity ?? -1))
+        found = { person: template.person, similarity }
     }
   }
   return found

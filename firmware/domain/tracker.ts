@@ -56,7 +56,7 @@ export const defaultTrackerOptions: TrackerOptions = {
   coastMs: 1500,
   gapMs: 150,
   lostMs: 4000,
-  switchMargin: 0.4,
+  switchMargin: 0.2,
   reidMargin: 0.2,
   reidReach: 2,
   maxTracks: 64,

@@ -2,8 +2,9 @@
  * Who a track is, decided over frames: which faces are worth an embedding now, and what all answers so far say together.
  *
  * A vote is one answer of one frame. Strangers do get a lucky frame and residents a bad one, so nobody is known by one
- * vote, votes barely over the threshold count for less, and a known person is dropped only by several votes in a row.
- * A track that was away, or may have been taken for another, is not called known until a vote says so again.
+ * vote, and votes barely over the threshold count for less. A known person is suspended by the first vote against, until
+ * the next vote for him, and dropped by several in a row. So is a track that was away, or may have been taken for another:
+ * it is not called known until a vote says so again.
  */
 import type { FrameSize } from './quality.js'
 import { quality } from './quality.js'
@@ -40,16 +41,20 @@ export interface VotesOptions {
   readonly doubt: number
   /** Part of its weight that a doubtful vote has, against everybody. */
   readonly doubtWeight: number
+  /** From this quality on a vote counts in full. */
+  readonly fullQuality: number
   /** From this far above the threshold a vote counts in full; at the threshold it counts `weakVote` of one. */
   readonly clear: number
   readonly weakVote: number
-  /** Full votes that make a person known. */
+  /**
+   * By so many full votes those for a person must outnumber those against, to make him known. If one frame in ten makes a
+   * stranger look like a resident, that happens by chance in less than 9^-minVotes of visits, however long they are: the
+   * odds of the gambler's ruin.
+   */
   readonly minVotes: number
   readonly minSpanMs: number
   readonly minUnknownVotes: number
   readonly minUnknownSpanMs: number
-  /** Part of all weight that a verdict needs. */
-  readonly share: number
   /** Votes in a row, doubtful ones aside, that drop a known person. */
   readonly revokeVotes: number
 }
@@ -64,27 +69,26 @@ export const defaultVotesOptions: VotesOptions = {
   unknownReverifyMs: 2000,
   improvement: 1.3,
   freshMs: 3000,
-  halfLifeMs: 2000,
-  maxAgeMs: 8000,
+  halfLifeMs: 5000,
+  maxAgeMs: 15_000,
   maxVotes: 20,
   margin: 0.1,
   doubt: 0.1,
   doubtWeight: 0.3,
+  fullQuality: 0.4,
   clear: 0.2,
   weakVote: 0.3,
-  minVotes: 3,
+  minVotes: 4,
   minSpanMs: 100,
   minUnknownVotes: 5,
   minUnknownSpanMs: 800,
-  share: 0.7,
   revokeVotes: 3,
 }
 
 interface Vote {
   readonly at: number
+  /** Part of a full vote that it counts when it is fresh. */
   readonly weight: number
-  /** Part of a full vote that it counts. */
-  readonly strength: number
   /** The person; null for nobody known; undefined when in doubt. */
   readonly person: string | null | undefined
   readonly similarity: number
@@ -104,6 +108,13 @@ interface Poll {
 }
 
 type Followed = Track & { readonly link?: Link }
+
+/** Part of the votes needed that their age may have taken away: at two frames a second three votes are a second old. */
+const freshness = 0.85
+
+/** A vote against leaves a known person under suspicion for so many votes, one of less weight than `weak` for one. */
+const suspicion = 3
+const weak = 0.5
 
 const never = Number.NEGATIVE_INFINITY
 
@@ -245,29 +256,34 @@ export class Votes {
     return (at - poll.votedAt) / wait
   }
 
+  /** How long after a track's last vote the next one is due. */
   #wait(poll: Poll): number {
     const { retryMs, contestedReverifyMs, reverifyMs, unknownReverifyMs, maxVotes } = this.#options
     const { decided, votes } = poll
-    if (poll.held || (typeof decided === 'string' && votes.at(-1)?.person !== decided)) return retryMs
-    const calm = decided === null ? unknownReverifyMs : decided === undefined ? retryMs : reverifyMs
+    const latest = votes.at(-1)
     // Somebody the votes cannot settle on is not worth an embedding in every frame for ever.
-    const settled = decided === undefined && votes.length >= maxVotes ? contestedReverifyMs : calm
-    return poll.contested ? Math.min(contestedReverifyMs, settled) : settled
+    if (decided === undefined) return votes.length < maxVotes ? retryMs : contestedReverifyMs
+    if (poll.held || latest?.person !== decided) return retryMs
+    if (poll.contested) return contestedReverifyMs
+    if (decided === null) return unknownReverifyMs
+    const shaky = latest.weight < weak || votes.slice(-suspicion).some(({ person }) => person !== decided)
+    return shaky ? contestedReverifyMs : reverifyMs
   }
 
-  #cast({ candidates, quality: weight }: Answer, at: number): Vote {
-    const { margin, doubt, clear, weakVote } = this.#options
+  #cast({ candidates, quality: probe }: Answer, at: number): Vote {
+    const { margin, doubt, doubtWeight, fullQuality, clear, weakVote } = this.#options
     const room = 1 - this.#threshold
+    const full = Math.min(1, probe / fullQuality)
     const [best, second] = candidates
     // An empty gallery resembles nobody: 0, as unrelated embeddings do on average.
-    if (best === undefined) return { at, weight, strength: 1, person: null, similarity: 0 }
+    if (best === undefined) return { at, weight: full, person: null, similarity: 0 }
     const { person, similarity } = best
     const above = (similarity - this.#threshold) / room
-    if (!(above >= -doubt)) return { at, weight, strength: 1, person: null, similarity }
+    if (!(above >= -doubt)) return { at, weight: full, person: null, similarity }
     const lead = second === undefined ? Number.POSITIVE_INFINITY : (similarity - second.similarity) / room
-    if (above < 0 || !(lead >= margin)) return { at, weight, strength: 1, person: undefined, similarity }
+    if (above < 0 || !(lead >= margin)) return { at, weight: full * doubtWeight, person: undefined, similarity }
     const strength = Math.min(1, weakVote + (1 - weakVote) * (above / clear))
-    return { at, weight, strength, person, similarity }
+    return { at, weight: full * strength, person, similarity }
   }
 
   #decide(poll: Poll, at: number): void {
@@ -277,11 +293,13 @@ export class Votes {
       const revoked = against.length >= this.#options.revokeVotes
       // What stood for the old verdict says nothing of the face that these votes saw.
       if (revoked) poll.votes = poll.votes.filter((vote) => vote.at >= against[0]!.at)
-      if (!revoked && this.#count(poll, decided, at).share >= 0.5) {
-        if (poll.votes.at(-1)?.person === decided) poll.held = false
+      if (!revoked && this.#count(poll, decided, at).lead >= 0) {
+        const latest = poll.votes.at(-1)?.person
+        // In doubt nothing changes; against, the verdict waits: the votes stay, and the next one for it restores it.
+        if (latest !== undefined) poll.held = latest !== decided
         return
       }
-    } else if (decided === null && this.#count(poll, null, at).share >= 0.5) {
+    } else if (decided === null && this.#count(poll, null, at).lead >= 0) {
       poll.decided = this.#acquire(poll, at) ?? null
       poll.held = false
       return
@@ -292,37 +310,36 @@ export class Votes {
 
   /** The verdict that the votes are enough for, if any. */
   #acquire(poll: Poll, at: number): string | null | undefined {
-    const { minVotes, minSpanMs, minUnknownVotes, minUnknownSpanMs, share } = this.#options
+    const { minVotes, minSpanMs, minUnknownVotes, minUnknownSpanMs } = this.#options
     for (const person of new Set(poll.votes.map((vote) => vote.person))) {
       if (person === undefined) continue
-      const count = this.#count(poll, person, at)
-      const [votes, span] = person === null ? [minUnknownVotes, minUnknownSpanMs] : [minVotes, minSpanMs]
-      if (count.share >= share && count.full >= votes && count.last - count.first >= span) return person
+      const { lead, votes, first, last } = this.#count(poll, person, at)
+      const [needed, span] = person === null ? [minUnknownVotes, minUnknownSpanMs] : [minVotes, minSpanMs]
+      // In number they must reach the target too; the lead may have lost by age what a target of whole votes needs.
+      if (votes >= needed && lead >= needed * freshness && last - first >= span) return person
     }
     return undefined
   }
 
-  /** What the votes for one outcome come to. `full`: in full votes, `share`: part of all weight. */
+  /** What the votes for one outcome come to. `lead`: full votes for it less those against, older ones counting less. */
   #count(poll: Poll, person: string | null, at: number) {
-    let all = 0
+    let lead = 0
     let own = 0
     let similarity = 0
-    let full = 0
     let votes = 0
     let first = Number.POSITIVE_INFINITY
     let last = never
     for (const vote of poll.votes) {
-      const weight = vote.weight * vote.strength * 2 ** ((vote.at - at) / this.#options.halfLifeMs)
-      all += vote.person === undefined ? weight * this.#options.doubtWeight : weight
+      const weight = vote.weight * 2 ** ((vote.at - at) / this.#options.halfLifeMs)
+      lead += vote.person === person ? weight : -weight
       if (vote.person !== person) continue
       own += weight
       similarity += weight * vote.similarity
-      full += vote.strength
       votes++
       first = Math.min(first, vote.at)
       last = Math.max(last, vote.at)
     }
-    return { share: all > 0 ? own / all : 0, similarity: own > 0 ? similarity / own : 0, full, votes, first, last }
+    return { lead, similarity: own > 0 ? similarity / own : 0, votes, first, last }
   }
 }
 

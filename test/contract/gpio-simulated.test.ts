@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createSimulatedGpio } from '../../firmware/adapters/gpio-simulated.js'
 import type { Gpio } from '../../firmware/ports.js'
-import { spawnChild } from '../support/mosquitto.js'
+import { end, firmware, script, silentLog, spawnChild } from '../support/child.js'
 import { memoryLog, temporaryDirectory, until } from '../support/temp.js'
 
 const at = '2026-11-21T08:00:00.000Z'
@@ -146,21 +146,16 @@ t.test('the socket is for its owner, and goes with the lines', async (t) => {
 
 t.test('a socket left by a killed process is taken over, a live one is not', async (t) => {
   const where = paths(t)
-  const url = new URL('../../firmware/adapters/', import.meta.url).href
-  const child = spawnChild(t, process.execPath, [
-    '--input-type=module',
-    '--eval',
-    `const { createSimulatedGpio } = await import('${url}gpio-simulated.js')
-     const messages = { debug() {}, info() {}, warn() {}, error() {} }
-     const clock = { wall: () => new Date() }
-     await createSimulatedGpio({ ...${JSON.stringify(where)}, clock, messages })`,
-  ])
+  const code = `
+    const { createSimulatedGpio } = await import(${firmware('adapters/gpio-simulated.js')})
+    const clock = { wall: () => new Date() }
+    await createSimulatedGpio({ ...${JSON.stringify(where)}, clock, messages: ${silentLog} })`
+  const child = spawnChild(t, script(code))
   await until('it listens', () => existsSync(where.control))
   const create = (): Promise<Gpio> =>
     createSimulatedGpio({ ...where, clock: { wall: () => new Date() }, messages: memoryLog() })
   await t.rejects(create(), { message: /gpio\.sock: in use by another facelatch: .*\(gpio\.simulated\.control\)/ })
-  child.kill('SIGKILL')
-  await once(child, 'exit')
+  await end(child, 'SIGKILL')
   t.ok(existsSync(where.control))
   const gpio = await create()
   t.same(await say(where.control, '{"line":"exit","value":1}\n'), [{ ok: true }])

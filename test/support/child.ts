@@ -1,0 +1,32 @@
+/** Child processes that a test can kill and that never outlive it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Owner } from './temp.js'
+
+/** Command line of a Node that runs the module code given, without the hooks that tap puts into NODE_OPTIONS. */
+export function script(code: string): [string, ...string[]] {
+  return ['env', '-u', 'NODE_OPTIONS', process.execPath, '--input-type=module', '--eval', code]
+}
+
+/** Address of a compiled module, for the code of a script: `adapters/gpio-simulated.js`. */
+export function firmware(path: string): string {
+  return JSON.stringify(new URL(`../../firmware/${path}`, import.meta.url).href)
+}
+
+/** A Log for the code of a script. */
+export const silentLog = '{ debug() {}, info() {}, warn() {}, error() {} }'
+
+/** Runs a program that dies with this process, however that ends. Its stdout is a pipe. */
+export function spawnChild(t: Owner, command: readonly string[], stderr: 'inherit' | 'pipe' = 'inherit'): ChildProcess {
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], { stdio: ['ignore', 'pipe', stderr] })
+  t.teardown(() => end(child, 'SIGKILL'))
+  return child
+}
+
+/** Sends the signal and waits for the end. */
+export async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill(signal)
+  await ended
+}

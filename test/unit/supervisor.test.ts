@@ -1,0 +1,103 @@
+import t from 'tap'
+import type { FromRecognizer, SightedTrack } from '../../firmware/app/messages.js'
+import { type Effect, Supervisor, type SupervisorEvent } from '../../firmware/app/supervisor.js'
+
+const make = (changes: object = {}) =>
+  new Supervisor({
+    door: { strikeMs: 5000, heldOpenMs: 60_000, graceMs: 1000, sensor: false },
+    visits: { rearmMs: 20_000 },
+    maxSightingAgeMs: 1000,
+    remoteUnlock: false,
+    restingStrike: false,
+    snapshots: false,
+    ...changes,
+  })
+
+const ann: SightedTrack = {
+  id: 1,
+  state: 'confirmed',
+  box: { x: 0, y: 0, width: 50, height: 50 },
+  verdict: { kind: 'known', person: 'Ann', similarity: 0.97, votes: 3 },
+  verified: true,
+}
+const sighting = (arrived: number, now: number): SupervisorEvent => ({
+  type: 'recognizer',
+  message: { type: 'sighting', at: 0, arrived, tracks: [ann] } satisfies FromRecognizer,
+  now,
+})
+const kinds = (effects: readonly Effect[]) =>
+  effects.map((effect) => (effect.do === 'record' ? effect.event.type : effect.do))
+const command = (topic: string, payload: string, retained = false): SupervisorEvent => ({
+  type: 'command',
+  command: { topic, payload: Buffer.from(payload), retained },
+})
+
+t.test('the strike is driven before anything is written or published', async (t) => {
+  const effects = make().step(sighting(100, 150))
+  t.same(kinds(effects), ['strike', 'timer', 'cancel', 'led', 'known', 'granted', 'publish', 'publish'])
+})
+
+t.test('an old sighting, or one from the future, opens nothing', async (t) => {
+  t.notOk(kinds(make().step(sighting(100, 1101))).includes('strike'))
+  t.notOk(kinds(make().step(sighting(200, 100))).includes('strike'))
+})
+
+t.test('commands are refused unless they are new, understood and allowed', async (t) => {
+  for (const [topic, payload, retained, options, reason] of [
+    ['lock/set', 'UNLOCK', false, {}, /remote unlocking is off/],
+    ['lock/set', 'UNLOCK', true, { remoteUnlock: true }, /retained/],
+    ['lock/set', 'unlock!', false, { remoteUnlock: true }, /must be LOCK or UNLOCK/],
+    ['door/set', 'OPEN', false, { remoteUnlock: true }, /no such command/],
+  ] as const) {
+    const effects = make(options).step(command(topic, payload, retained))
+    t.match(effects[0], { do: 'record', event: { type: 'refused', detail: { topic, reason } } })
+    t.notOk(kinds(effects).includes('strike'))
+  }
+  t.ok(kinds(make({ remoteUnlock: true }).step(command('lock/set', 'UNLOCK'))).includes('strike'))
+})
+
+t.test('states are published when they change, and only then', async (t) => {
+  const supervisor = make()
+  const topics = (effects: readonly Effect[]) =>
+    effects.flatMap((effect) => (effect.do === 'publish' ? [effect.topic] : []))
+  t.same(topics(supervisor.step({ type: 'boot', doorOpen: false })), ['lock/state', 'state'])
+  t.same(topics(supervisor.step({ type: 'input', line: 'tamper', on: true })), [])
+  t.same(topics(supervisor.step({ type: 'input', line: 'exit', on: true })), ['lock/state', 'state'])
+})
+
+t.test('the gallery goes to a recognizer that runs, whenever people change', async (t) => {
+  const supervisor = make()
+  t.notOk(kinds(supervisor.step({ type: 'people', count: 1 })).includes('send-gallery'), 'nobody is there to take it')
+  const ready: FromRecognizer = { type: 'ready', engine: 'CPU', embedder: 'e', threshold: 0.9 }
+  t.ok(kinds(supervisor.step({ type: 'recognizer', message: ready, now: 0 })).includes('send-gallery'))
+  t.match(supervisor.step({ type: 'people', count: 2 })[0], { do: 'send-gallery', embedder: 'e' })
+  supervisor.step({ type: 'recognizer-lost', reason: 'x', restartMs: 1 })
+  t.notOk(kinds(supervisor.step({ type: 'people', count: 3 })).includes('send-gallery'))
+})
+
+t.test('a camera that comes back is told once', async (t) => {
+  const supervisor = make()
+  const camera = (status: 'live' | 'fault') =>
+    kinds(supervisor.step({ type: 'recognizer', message: { type: 'camera', status }, now: 0 }))
+  t.notOk(camera('live').includes('camera_restored'))
+  t.ok(camera('fault').includes('camera_fault'))
+  t.ok(camera('live').includes('camera_restored'))
+})
+
+t.test('stopping leaves the strike as the fail mode says', async (t) => {
+  for (const restingStrike of [false, true]) {
+    const effects = make({ restingStrike }).step({ type: 'stop' })
+    t.match(effects.filter((effect) => effect.do === 'strike').at(-1), { on: restingStrike })
+  }
+})
+
+t.test('a store that fails is complained of, and stays in the state', async (t) => {
+  const supervisor = make()
+  t.match(supervisor.step({ type: 'store', ok: false, reason: 'disk full' })[0], {
+    do: 'complain',
+    message: /disk full/,
+  })
+  t.equal(supervisor.report.store, 'fault')
+  supervisor.step({ type: 'store', ok: true })
+  t.equal(supervisor.report.store, 'ok')
+})
