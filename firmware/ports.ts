@@ -205,7 +205,7 @@ export interface Store {
   /** False when nobody has that name. Removes the templates too. */
   removePerson(name: string, events: readonly NewEvent[]): Promise<boolean>
   /** False when nobody has that name; StoreError `taken` when another person has the new one. */
-  renamePerson(name: string, to: string): Promise<boolean>
+  renamePerson(name: string, to: string, events: readonly NewEvent[]): Promise<boolean>
   /** All templates of one person, of every embedder, oldest first; none when nobody has that name. */
   templates(name: string): Promise<NewTemplate[]>
   gallery(embedder: string): Promise<Template[]>

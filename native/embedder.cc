@@ -15,7 +15,7 @@ constexpr size_t mostInBatch = 16;
 
 Embedder::Embedder(EngineFactory& engines, EmbedderOptions options)
     : options_(std::move(options)),
-      engine_(engines.load(options_.path, {{"", {-1, 3, options_.height, options_.width}},
+      engine_(engines.load(options_.path, {{"", {0, 3, options_.height, options_.width}},
                                            {{"", {0, static_cast<int64_t>(options_.dimensions)}}}})) {}
 
 std::vector<uint8_t> Embedder::align(const View& picture, const Landmarks& landmarks) const {
@@ -24,17 +24,21 @@ std::vector<uint8_t> Embedder::align(const View& picture, const Landmarks& landm
 
 std::vector<std::vector<float>> Embedder::embed(const std::vector<std::vector<uint8_t>>& aligned) {
   const size_t face = static_cast<size_t>(3) * options_.width * options_.height;
+  const size_t frozen = engine_->batch() > 0 ? static_cast<size_t>(engine_->batch()) : 0;
+  const size_t step = frozen > 0 ? frozen : mostInBatch;
   std::vector<std::vector<float>> embeddings;
-  for (size_t begin = 0; begin < aligned.size(); begin += mostInBatch) {
-    const size_t count = std::min(mostInBatch, aligned.size() - begin);
-    input_.reshape({static_cast<int64_t>(count), 3, options_.height, options_.width});
+  for (size_t begin = 0; begin < aligned.size(); begin += step) {
+    const size_t count = std::min(step, aligned.size() - begin);
+    const size_t rows = frozen > 0 ? frozen : count;
+    input_.reshape({static_cast<int64_t>(rows), 3, options_.height, options_.width});
+    std::fill(input_.values.begin() + static_cast<std::ptrdiff_t>(count * face), input_.values.end(), 0.f);
     for (size_t i = 0; i < count; ++i) {
       const View view{aligned[begin + i].data(), options_.width, options_.height,
                       static_cast<size_t>(options_.width) * 3};
       normalise(view, options_.normalisation, &input_.values[i * face]);
     }
     engine_->run(input_, outputs_);
-    if (outputs_[0].values.size() != count * options_.dimensions) {
+    if (outputs_[0].values.size() != rows * options_.dimensions) {
       throw Error(Code::engine, "the embedder answered for another number of faces; run: facelatch models verify");
     }
     for (size_t i = 0; i < count; ++i) {

@@ -32,6 +32,8 @@ struct Tensor {
 class Engine {
  public:
   virtual ~Engine() = default;
+  /// The number of items a run must have, or -1 when it is free: many published files are frozen at one.
+  virtual int64_t batch() const = 0;
   /// Outputs come in the order of the ModelSpec. Throws ENGINE with the runtime's own words.
   virtual void run(const Tensor& input, std::vector<Tensor>& outputs) = 0;
 };

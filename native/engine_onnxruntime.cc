@@ -113,6 +113,8 @@ class OnnxRuntimeEngine : public Engine {
     check(spec);
   }
 
+  int64_t batch() const override { return batch_; }
+
   void run(const Tensor& input, std::vector<Tensor>& outputs) override {
     const DenormalsOff guard;
     const char* inputName = inputName_.c_str();
@@ -148,6 +150,7 @@ class OnnxRuntimeEngine : public Engine {
     }
     if (inputs.size() != 1) refuse("it has " + std::to_string(inputs.size()) + " inputs, not one");
     inputName_ = match(spec.input, "input", inputs, [this](size_t i) { return session_.GetInputTypeInfo(i); });
+    batch_ = session_.GetInputTypeInfo(0).GetTensorTypeAndShapeInfo().GetShape().at(0);
     for (const TensorSpec& output : spec.outputs) {
       outputNames_.push_back(
           match(output, "output", outputs, [this](size_t i) { return session_.GetOutputTypeInfo(i); }));
@@ -182,6 +185,7 @@ class OnnxRuntimeEngine : public Engine {
   std::string path_;
   Ort::Session session_{nullptr};
   Ort::MemoryInfo memory_ = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+  int64_t batch_ = -1;
   std::string inputName_;
   std::vector<std::string> outputNames_;
 };

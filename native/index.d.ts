@@ -118,7 +118,7 @@ export interface EmbedderOptions {
   scale: [number, number, number]
   /** Where the five landmarks are placed in the input picture: ten numbers, pixels. */
   template: number[]
-  /** Length of an embedding; the file is refused when it differs. It has one input [N,3,height,width] and one output. */
+  /** Length of an embedding; the file is refused when it differs. It has one input [N,3,height,width] and one output; N may be fixed. */
   dimensions: number
 }
 

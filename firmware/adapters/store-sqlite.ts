@@ -118,7 +118,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         for (const event of events) await insertEvent(sql, event, false)
         return true
       }),
-    renamePerson: (name, to) =>
+    renamePerson: (name, to, events) =>
       write(async (sql) => {
         const person = await findPerson(sql, nameOf(name))
         if (!person) return false
@@ -130,6 +130,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         await sql.run('UPDATE person SET name = ?, name_key = ? WHERE id = ?', [
           ...[clean, schema.nameKey(clean), person.id],
         ])
+        for (const event of events) await insertEvent(sql, event, false)
         return true
       }),
     templates: (name) =>

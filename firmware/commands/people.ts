@@ -53,7 +53,12 @@ export async function main(args: string[]): Promise<number> {
           throw nobody(operands[0]!)
         return say(values, { removed: operands[0]! }, `${operands[0]} is forgotten`)
       case 'rename':
-        if (!(await store.renamePerson(operands[0]!, operands[1]!))) throw nobody(operands[0]!)
+        if (
+          !(await store.renamePerson(operands[0]!, operands[1]!, [
+            { type: 'renamed', person: operands[0]!, detail: { to: operands[1]! } },
+          ]))
+        )
+          throw nobody(operands[0]!)
         return say(values, { renamed: operands[0]!, to: operands[1]! }, `${operands[0]} is now called ${operands[1]}`)
       case 'export': {
         const people = await exportPeople(store, operands[0]!, values.key)

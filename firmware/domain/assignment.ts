@@ -1,5 +1,8 @@
-/** Who goes with whom: the cheapest assignment of rows to columns, and with it of detections to predicted faces. */
-import { iou, separation } from './geometry.js'
+/**
+ * Who goes with whom: the cheapest assignment of rows to columns, with it of detections to predicted faces, and of
+ * embeddings to remembered ones.
+ */
+import { cosine, iou, separation } from './geometry.js'
 import type { Motion, MotionOptions } from './kalman.js'
 import { boxOf, strangeness, strangenessLimit } from './kalman.js'
 import type { Face } from './types.js'
@@ -143,4 +146,55 @@ export function pair(
     result.set(i, { face, tie: 'jumped' })
   }
   return result
+}
+
+/** Sum of the embeddings that a track was verified with; newer ones outweigh older ones once `weight` is full. */
+export interface Memory {
+  readonly sum: Float32Array
+  readonly weight: number
+  readonly samples: number
+}
+
+/** Cosines that decide whose an embedding is. */
+export interface Likeness {
+  /** Below it the embedding is another face's than the memory. */
+  readonly different: number
+  /** From it on it is the same face's, */
+  readonly same: number
+  /** if it leads the next similar memory by this. */
+  readonly lead: number
+}
+
+/** Samples' worth of weight that a memory holds. */
+const memoryWeight = 10
+
+/** The memory with one more L2-normalised embedding in it. */
+export function learn(memory: Memory | undefined, embedding: Float32Array, { different }: Likeness): Memory {
+  if (memory === undefined) return { sum: embedding.slice(), weight: 1, samples: 1 }
+  // A picture just short of a contradiction teaches next to nothing, or a look-alike would soon own the memory.
+  const share = Math.max(0, (cosine(memory.sum, embedding) - different) / (1 - different))
+  const keep = Math.min(1, (memoryWeight - share) / memory.weight)
+  const sum = embedding.map((value, i) => value * share + memory.sum[i]! * keep)
+  return { sum, weight: memory.weight * keep + share, samples: memory.samples + 1 }
+}
+
+/** The one whose memory the embedding fits, clearly better than anybody else's. */
+export function lookAlike<T extends { readonly memory: Memory | undefined }>(
+  embedding: Float32Array,
+  candidates: readonly T[],
+  { same, lead }: Likeness,
+): T | undefined {
+  let best: T | undefined
+  let first = -1
+  let second = -1
+  for (const candidate of candidates) {
+    if (candidate.memory === undefined) continue
+    const similarity = cosine(candidate.memory.sum, embedding)
+    if (similarity > first) {
+      second = first
+      first = similarity
+      best = candidate
+    } else second = Math.max(second, similarity)
+  }
+  return first >= same && first - second >= lead ? best : undefined
 }

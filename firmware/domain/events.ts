@@ -12,6 +12,7 @@ export const eventTypes = [
   'tamper',
   'enrolled',
   'removed',
+  'renamed',
   'refused',
   'camera_fault',
   'camera_restored',

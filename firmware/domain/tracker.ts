@@ -5,8 +5,8 @@
  * contradicts the memory parts the two, because an identity belongs to the memory. Short absences are bridged by motion
  * and marked, long ones only by appearance. Ids are never used twice.
  */
-import type { Tie } from './assignment.js'
-import { pair } from './assignment.js'
+import type { Likeness, Memory, Tie } from './assignment.js'
+import { learn, lookAlike, pair } from './assignment.js'
 import { cosine, distinct, separation, sizeRatio } from './geometry.js'
 import type { Motion, MotionOptions } from './kalman.js'
 import { boxOf, correct, defaultMotionOptions, predict, startMotion, uncertainty } from './kalman.js'
@@ -89,13 +89,6 @@ export interface Recollection {
   readonly moves: readonly Move[]
 }
 
-/** Sum of the embeddings that the track was verified with; newer ones outweigh older ones once `weight` is full. */
-interface Memory {
-  readonly sum: Float32Array
-  readonly weight: number
-  readonly samples: number
-}
-
 /** Where and when the memory last agreed with what was seen. */
 interface Anchor {
   readonly motion: Motion
@@ -134,14 +127,9 @@ const pauseGaps = 4
 const reidSizeRatio = 2.5
 /** A track is a newcomer, that may turn out to be a lost one, for so many embeddings. */
 const newcomerSamples = 3
-/** Samples' worth of weight that a memory holds. */
-const memoryWeight = 10
-
 export class Tracker {
   readonly #options: TrackerOptions
-  readonly #different: number
-  readonly #same: number
-  readonly #lead: number
+  readonly #likeness: Likeness
   #entries: Entry[] = []
   #nextId = 1
   #at = Number.NEGATIVE_INFINITY
@@ -152,9 +140,13 @@ export class Tracker {
   /** `threshold`: cosine from which the embedder's gallery matches count (the model manifest's). */
   constructor(threshold: number, options: Partial<TrackerOptions> = {}) {
     this.#options = { ...defaultTrackerOptions, ...options }
-    this.#different = threshold - this.#options.switchMargin * (1 - threshold)
-    this.#same = threshold + this.#options.reidMargin * (1 - threshold)
-    this.#lead = this.#options.reidMargin * (1 - threshold)
+    const { switchMargin, reidMargin } = this.#options
+    const room = 1 - threshold
+    this.#likeness = {
+      different: threshold - switchMargin * room,
+      same: threshold + reidMargin * room,
+      lead: reidMargin * room,
+    }
   }
 
   /** Where the detector has to look in the frame taken `at`. */
@@ -202,7 +194,8 @@ export class Tracker {
     }
     const contradicted = new Set<Entry>()
     for (const [entry, { embedding }] of probes)
-      if (entry.memory !== undefined && cosine(entry.memory.sum, embedding) < this.#different) contradicted.add(entry)
+      if (entry.memory !== undefined && cosine(entry.memory.sum, embedding) < this.#likeness.different)
+        contradicted.add(entry)
 
     const homes = this.#homes(probes, contradicted, at)
     const leaving = [...probes.keys()].filter((entry) => homes.has(entry) || contradicted.has(entry))
@@ -225,7 +218,11 @@ export class Tracker {
       leaving.filter((entry) => entry.body.face === undefined && (!contradicted.has(entry) || samples(entry) < 2)),
     )
     this.#entries = this.#entries.filter((entry) => !spent.has(entry)).sort((a, b) => a.id - b.id)
-    for (const [entry, { embedding }] of probes) this.#learn(owner.get(entry)!, embedding, at)
+    for (const [entry, { embedding }] of probes) {
+      const to = owner.get(entry)!
+      to.anchor = { motion: to.body.motion, at, hits: to.body.hits }
+      to.memory = learn(to.memory, embedding, this.#likeness)
+    }
     return {
       answers: [...probes].map(([entry, answer]) => ({ ...answer, track: owner.get(entry)!.id })),
       moves,
@@ -318,30 +315,14 @@ export class Tracker {
     const claims = new Map<Entry, Entry>()
     for (const [entry, { embedding }] of probes) {
       if (!contradicted.has(entry) && samples(entry) >= newcomerSamples) continue
-      const home = this.#lookAlike(entry, embedding)
+      const others = this.#entries.filter((other) => other !== entry)
+      const home = lookAlike(embedding, others, this.#likeness)
       if (home === undefined || !this.#plausible(home, entry, at)) continue
       if (home.body.face === undefined || contradicted.has(home)) claims.set(entry, home)
     }
     const claimants = new Map<Entry, number>()
     for (const home of claims.values()) claimants.set(home, (claimants.get(home) ?? 0) + 1)
     return new Map([...claims].filter(([, home]) => claimants.get(home) === 1))
-  }
-
-  /** The one other track whose memory the embedding fits, clearly better than any third one's. */
-  #lookAlike(entry: Entry, embedding: Float32Array): Entry | undefined {
-    let best: Entry | undefined
-    let first = -1
-    let second = -1
-    for (const other of this.#entries) {
-      if (other === entry || other.memory === undefined) continue
-      const similarity = cosine(other.memory.sum, embedding)
-      if (similarity > first) {
-        second = first
-        first = similarity
-        best = other
-      } else second = Math.max(second, similarity)
-    }
-    return first >= this.#same && first - second >= this.#lead ? best : undefined
   }
 
   #plausible(home: Entry, { body }: Entry, at: number): boolean {
@@ -357,20 +338,8 @@ export class Tracker {
   #suspectDoubles(probes: ReadonlyMap<Entry, Answer>, embedding: Float32Array): void {
     for (const other of this.#entries) {
       if (other.memory === undefined || probes.has(other)) continue
-      if (cosine(other.memory.sum, embedding) >= this.#same) other.suspect = true
+      if (cosine(other.memory.sum, embedding) >= this.#likeness.same) other.suspect = true
     }
-  }
-
-  #learn(entry: Entry, embedding: Float32Array, at: number): void {
-    const { memory, body } = entry
-    entry.anchor = { motion: body.motion, at, hits: body.hits }
-    // A picture just short of a contradiction teaches next to nothing, or a look-alike would soon own the memory.
-    const fit = memory === undefined ? 1 : cosine(memory.sum, embedding)
-    const share = Math.max(0, (fit - this.#different) / (1 - this.#different))
-    const old = memory?.weight ?? 0
-    const keep = old === 0 ? 0 : Math.min(1, (memoryWeight - share) / old)
-    const sum = embedding.map((value, i) => value * share + (memory?.sum[i] ?? 0) * keep)
-    entry.memory = { sum, weight: old * keep + share, samples: samples(entry) + 1 }
   }
 
   #publish({ id, firstSeen, body }: Entry): FollowedTrack {

@@ -3,8 +3,8 @@
  *
  * A vote is one answer of one frame. Strangers do get a lucky frame and residents a bad one, so nobody is known by one
  * vote, and votes barely over the threshold count for less. A known person is suspended by the first vote against, until
- * the next vote for him, and dropped by several in a row. So is a track that was away, or may have been taken for another:
- * it is not called known until a vote says so again.
+ * the next vote for him, and dropped by several in a row. A track that was away, or may have been taken for another, is
+ * suspended likewise.
  */
 import type { FrameSize } from './quality.js'
 import { quality } from './quality.js'
@@ -33,7 +33,9 @@ export interface VotesOptions {
   readonly freshMs: number
   /** Half of a vote's weight is gone after this. */
   readonly halfLifeMs: number
+  /** Votes older than this are gone, */
   readonly maxAgeMs: number
+  /** and all but so many of the newest. */
   readonly maxVotes: number
   /** The best person must beat the second best by this. */
   readonly margin: number
@@ -48,11 +50,13 @@ export interface VotesOptions {
   readonly weakVote: number
   /**
    * By so many full votes those for a person must outnumber those against, to make him known. If one frame in ten makes a
-   * stranger look like a resident, that happens by chance in less than 9^-minVotes of visits, however long they are: the
+   * stranger look like a resident, that happens by chance in about 9^-minVotes of visits, however long they are: the
    * odds of the gambler's ruin.
    */
   readonly minVotes: number
+  /** From the first to the last vote for the person. */
   readonly minSpanMs: number
+  /** The same two for calling somebody unknown. */
   readonly minUnknownVotes: number
   readonly minUnknownSpanMs: number
   /** Votes in a row, doubtful ones aside, that drop a known person. */
@@ -109,7 +113,7 @@ interface Poll {
 
 type Followed = Track & { readonly link?: Link }
 
-/** Part of the votes needed that their age may have taken away: at two frames a second three votes are a second old. */
+/** Part of a lead that is left when age has done its worst to just enough votes at two frames a second. */
 const freshness = 0.85
 
 /** A vote against leaves a known person under suspicion for so many votes, one of less weight than `weak` for one. */
@@ -290,13 +294,14 @@ export class Votes {
     const { decided } = poll
     if (typeof decided === 'string') {
       const against = opposition(poll.votes, decided)
-      const revoked = against.length >= this.#options.revokeVotes
-      // What stood for the old verdict says nothing of the face that these votes saw.
-      if (revoked) poll.votes = poll.votes.filter((vote) => vote.at >= against[0]!.at)
-      if (!revoked && this.#count(poll, decided, at).lead >= 0) {
+      // Enough in a row: what stood for the old verdict says nothing of the face that these votes saw.
+      if (against.length >= this.#options.revokeVotes)
+        poll.votes = poll.votes.filter((vote) => vote.at >= against[0]!.at)
+      if (this.#count(poll, decided, at).lead >= 0) {
         const latest = poll.votes.at(-1)?.person
-        // In doubt nothing changes; against, the verdict waits: the votes stay, and the next one for it restores it.
-        if (latest !== undefined) poll.held = latest !== decided
+        const supported = poll.votes.slice(-suspicion).some(({ person }) => person === decided)
+        // Against, the verdict waits: the votes stay, and the next one for it restores it. In doubt nothing changes soon.
+        if (latest !== undefined || !supported) poll.held = latest !== decided
         return
       }
     } else if (decided === null && this.#count(poll, null, at).lead >= 0) {
@@ -315,7 +320,6 @@ export class Votes {
       if (person === undefined) continue
       const { lead, votes, first, last } = this.#count(poll, person, at)
       const [needed, span] = person === null ? [minUnknownVotes, minUnknownSpanMs] : [minVotes, minSpanMs]
-      // In number they must reach the target too; the lead may have lost by age what a target of whole votes needs.
       if (votes >= needed && lead >= needed * freshness && last - first >= span) return person
     }
     return undefined

@@ -14,6 +14,7 @@ class Scripted : public Engine {
  public:
   using Answer = std::function<void(const Tensor&, std::vector<Tensor>&)>;
   explicit Scripted(Answer answer) : answer_(std::move(answer)) {}
+  int64_t batch() const override { return -1; }
   void run(const Tensor& input, std::vector<Tensor>& outputs) override { answer_(input, outputs); }
 
  private:

@@ -19,7 +19,7 @@ async function play(t: Parameters<typeof makeHome>[0], enrolFrom: string, second
   ])
   if (enrolled.code !== 0) throw new Error(enrolled.stderr)
   const appliance = startAppliance(t, home)
-  await until('the recording ends', () => appliance.log().includes('recording has ended'))
+  await until('the recording ends', () => appliance.log().includes('recording has ended'), 200)
   await appliance.stop()
   const events = await appliance.events()
   return {

@@ -121,6 +121,7 @@ t.test('detections continue predictions', async (t) => {
   t.equal(pair([motion(100, 60)], [face(190)], options).size, 0, 'farther than people move')
   t.equal(pair([motion(100, 300)], [face(150, 90)], options).size, 0, 'another size')
   t.equal(pair([motion(100, 300)], [face(150), face(50)], options).size, 0, 'either side: nobody knows')
+  t.equal(pair([motion(60, 300), motion(140, 300)], [face(100)], options).size, 0, 'from either side: likewise')
   t.equal(pair([], [face(1)], options).size, 0)
   t.equal(pair([motion(1)], [], options).size, 0)
 })

@@ -205,6 +205,12 @@ t.test('remember', async (t) => {
     ])
     const next = tracker.update([face(102)], 1122)
     t.equal(next.find((track) => track.face !== undefined)?.id, 2, 'the old track does not take the face back')
+    const beside = tracker.update([face(102), face(135)], 1188).filter((track) => track.face !== undefined)
+    t.same(
+      beside.map(({ id }) => id),
+      [2, 3],
+      'nor another face that comes there',
+    )
   })
 
   t.test('one odd picture: the next one gives the id back', async (t) => {
@@ -232,8 +238,8 @@ t.test('remember', async (t) => {
       [2, 1],
     )
     t.match(tracker.tracks, [
-      { id: 1, box: { x: 180 }, hits: 17 },
-      { id: 2, box: { x: 60 }, hits: 17 },
+      { id: 1, face: { box: { x: 180 } }, hits: 17 },
+      { id: 2, face: { box: { x: 60 } }, hits: 17 },
     ])
   })
 
@@ -273,7 +279,7 @@ t.test('remember', async (t) => {
     const tracker = knowing(anna)
     tracker.update([], 1056)
     tracker.update([face(120), face(300)], 3200)
-    const both = [answer(2, picture(anna, random)), answer(3, picture(anna, random))]
+    const both = [answer(2, picture(anna, random, 0.9)), answer(3, picture(anna, random, 0.9))]
     t.same(tracker.remember(both, 3200).moves, [])
   })
 
@@ -291,7 +297,7 @@ t.test('remember', async (t) => {
 
   t.test('pictures that all but contradict do not wear the memory down', async (t) => {
     const tracker = knowing(anna)
-    const blurred = picture(anna, random, 0.3)
+    const blurred = picture(anna, random, 0.45)
     for (let i = 1; i <= 10; i++) {
       tracker.update([face(100)], 990 + 66 * i)
       t.same(tracker.remember([answer(1, picture(blurred, random, 0.95))], 990 + 66 * i).moves, [])
