@@ -1,11 +1,11 @@
 /** The real appliance under test: `facelatch run` in a process of its own, moved and read only from outside. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { end } from './child.js'
+import { end, spawnChild } from './child.js'
 import { type Owner, temporaryDirectory } from './temp.js'
 
 export const root = fileURLToPath(new URL('../../../', import.meta.url))
@@ -88,14 +88,14 @@ export interface Appliance {
 export function startAppliance(t: Owner, home: Home): Appliance {
   let said = ''
   const before = existsSync(home.gpioLog) ? readFileSync(home.gpioLog, 'utf8').length : 0
-  const child = spawn(process.execPath, [cli, 'run', '--config', home.config], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, NODE_OPTIONS: '' },
-  })
+  const child = spawnChild(
+    t,
+    ['env', '-u', 'NODE_OPTIONS', process.execPath, cli, 'run', '--config', home.config],
+    'pipe',
+  )
   child.stderr!.on('data', (chunk: Buffer) => {
     said += chunk.toString('utf8')
   })
-  t.teardown(() => end(child, 'SIGKILL'))
   return {
     process: child,
     log: () => said,

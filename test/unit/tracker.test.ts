@@ -308,7 +308,7 @@ t.test('remember', async (t) => {
 })
 
 t.test('scenes', async (t) => {
-  const runs = 200
+  const runs = 150
 
   t.test('two people cross: ids stay or split, nobody is called somebody else for long', async (t) => {
     let kept = 0
