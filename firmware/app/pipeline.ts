@@ -3,7 +3,7 @@ import { createHistogram } from 'node:perf_hooks'
 import type { Config } from '../config.js'
 import { quality } from '../domain/quality.js'
 import { type FollowedTrack, Tracker } from '../domain/tracker.js'
-import type { Answer, Verdict } from '../domain/types.js'
+import type { Answer } from '../domain/types.js'
 import { Votes } from '../domain/votes.js'
 import type { Picture, Recognizer } from '../ports.js'
 import type { Health, SightedTrack } from './messages.js'
@@ -78,11 +78,8 @@ export class Pipeline {
   #sight({ id, state, box }: FollowedTrack, answers: readonly Answer[], at: number): SightedTrack {
     const verdict = this.#votes.verdict(id, at)
     const answer = answers.find(({ track }) => track === id)
-    return { id, state, box, verdict, verified: answer !== undefined && this.#supports(answer, verdict) }
-  }
-
-  #supports({ candidates: [best] }: Answer, verdict: Verdict): boolean {
-    return verdict.kind === 'known' && best?.person === verdict.person && best.similarity >= this.#recognizer.threshold
+    const verified = verdict.kind === 'known' && answer !== undefined && this.#votes.voteOf(answer) === verdict.person
+    return { id, state, box, verdict, verified }
   }
 
   #addStages(timings: Readonly<Record<string, number | undefined>>): void {

@@ -274,6 +274,11 @@ export class Votes {
     return shaky ? contestedReverifyMs : reverifyMs
   }
 
+  /** Whom one answer alone speaks for: a person, null for nobody known, undefined when in doubt. */
+  voteOf(answer: Answer): string | null | undefined {
+    return this.#cast(answer, 0).person
+  }
+
   #cast({ candidates, quality: probe }: Answer, at: number): Vote {
     const { margin, doubt, doubtWeight, fullQuality, clear, weakVote } = this.#options
     const room = 1 - this.#threshold
