@@ -46,6 +46,8 @@ const grey = () =>
     .jpeg()
     .toBuffer()
 
+t.setTimeout(900_000)
+
 t.test('pictures', async (t) => {
   const home = makeHome(t)
   const whole = readFileSync(audrey)
