@@ -37,21 +37,36 @@ export interface RunningSupervisor {
   stop(): Promise<void>
 }
 
-/** Runs until SIGTERM or SIGINT. @throws UserError when a part that the door cannot do without fails to start. */
+/** Runs until SIGTERM or SIGINT. @throws when a part that the door cannot do without fails to start. */
 export async function runSupervisor(config: Config, level: LogLevel): Promise<RunningSupervisor> {
+  const undo: (() => Promise<void>)[] = []
+  try {
+    return await start(config, level, undo)
+  } catch (error) {
+    // What has started already would keep the process alive, and a socket or a lock with it.
+    for (const close of undo.reverse()) await close().catch(() => {})
+    throw error
+  }
+}
+
+async function start(config: Config, level: LogLevel, undo: (() => Promise<void>)[]): Promise<RunningSupervisor> {
   const clock = systemClock
   const log = (component: string) => createLog({ level, component })
   const mainLog = log('supervisor')
   const delay = monitorEventLoopDelay({ resolution: delayResolutionMs })
   delay.enable()
+  undo.push(async () => void delay.disable())
 
   const store = await openStore({
     path: config.store.path,
     log: log('store'),
     ...(config.mqtt.url === '' && { outboxLimit: 0 }),
   })
+  undo.push(() => store.close())
   const gpio = await createSimulatedGpio({ ...config.gpio.simulated, clock, messages: log('gpio') })
+  undo.push(() => gpio.close())
   const { broker, close: closeBroker } = await createBroker(config, log('mqtt'))
+  undo.push(() => broker.stop().then(closeBroker))
 
   const supervisor = new Supervisor({
     door: {
