@@ -60,6 +60,7 @@ async function configure(config: Config): Promise<void> {
 
 /** Also while models load, which may take minutes. A net that never answers must not look alive: it is silent. */
 function beat(): void {
+  if (!process.connected) process.exit(0)
   if (judgingSince !== undefined && systemClock.now() - judgingSince > stuckMs) return
   const account = (pipeline ?? nothingYet).account(performance.now())
   const camera = watch?.status ?? 'opening'
@@ -111,7 +112,8 @@ process.on('message', (message: ToRecognizer) => {
     else send({ type: 'fatal', reason: error.message })
   })
 })
-// Without a supervisor nobody guards the door by what this process sees.
+// Without a supervisor nobody guards the door by what this process sees. One that died while this process was starting
+// closed the channel before anybody listened: `beat` looks, too.
 process.on('disconnect', () => process.exit(0))
 process.on('SIGINT', () => {}) // Ctrl-C goes to the whole group; the supervisor ends this process in its own order.
 process.on('SIGTERM', () => {})

@@ -239,7 +239,7 @@ t.test('models', async (t) => {
     'an embedder that does not exist',
     await facelatch(['models', 'verify', '--config', makeHome(t, { recognizer: { embedder: 'best' } }).config]),
     1,
-    /no model named best/,
+    /"recognizer.embedder" must be "auto" or one of .*, not "best"/,
   )
 
   const appliance = startAppliance(t, home)
