@@ -172,7 +172,13 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       // The line first: whatever else hangs, the door is in its resting state.
       await gpio.close()
       await recognizer.stop({ type: 'stop' })
-      await Promise.race([recorder.drain(), new Promise<void>((resolve) => clock.after(drainMs, resolve))])
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(drainMs, resolve)
+        void recorder.drain().then(() => {
+          cancel()
+          resolve()
+        })
+      })
       const lost = recorder.close()
       if (lost > 0) mainLog.error(`${lost} events could not be kept and are lost: see what the store said above`)
       await broker.stop()
