@@ -19,8 +19,8 @@ export const manifestPath = () => inRoot('models/manifest.json')
 export const modelsFolder = (config: Config) => config.recognizer.models || inRoot('models/built')
 export const readManifest = (): Manifest => loadManifest(manifestPath())
 
-/** Best first: what `auto` looks for. */
-const embedderPreference = ['dlib-resnet']
+/** Best first, by people identified at equal odds for strangers (models/README.md): what `auto` looks for. */
+const embedderPreference = ['mobilefacenet-192', 'mobilefacenet-128', 'dlib-resnet']
 
 async function chooseEmbedder(config: Config, manifest: Manifest): Promise<ModelEntry> {
   const wanted = config.recognizer.embedder
