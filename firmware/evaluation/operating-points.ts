@@ -22,11 +22,13 @@ export interface OperatingPoint {
   readonly falselyAccepted: Rate
 }
 
-/** Scores of one evaluation. What can never be accepted rightly (another person was nearer) has a score of -1. */
+/** Scores of one evaluation. What is never accepted (another person was nearer, there was no face) has a score of -1. */
 export interface Scores {
   readonly genuine: readonly number[]
   readonly impostor: readonly number[]
 }
+
+const never = -1
 
 /** Embeddings are float32: similarities closer together than this are not told apart. */
 const resolution = 1e-6
@@ -62,7 +64,7 @@ export function atFalseRate(scores: Scores, wanted: number): OperatingPoint {
   const worst = [...scores.impostor].sort((a, b) => b - a)
   const allowed = Math.floor(wanted * worst.length + 1e-9)
   const first = worst[allowed]
-  return atThreshold(scores, first === undefined ? -1 : first + resolution)
+  return atThreshold(scores, (first ?? never) + resolution)
 }
 
 /** [false rate, true rate] at every threshold that changes either, strictest first; at most `most` points. */
@@ -73,7 +75,7 @@ export function curve({ genuine, impostor }: Scores, most = 300): [number, numbe
   let accepted = 0
   for (let n = 0; n <= wrong.length; n++) {
     // Just above the n-th impostor, n of them pass.
-    const above = wrong[n] ?? Number.NEGATIVE_INFINITY
+    const above = wrong[n] ?? never
     while (accepted < right.length && right[accepted]! > above) accepted++
     points.push([share(n, wrong.length), share(accepted, right.length)])
   }
