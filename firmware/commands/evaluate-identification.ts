@@ -1,20 +1,14 @@
 import type { ModelEntry } from '../adapters/models-manifest.js'
 import { UserError } from '../app/errors.js'
-import {
-  type Comparison,
-  fused,
-  type Gallery,
-  identification,
-  leftOut,
-  nearest,
-  type Result,
-} from '../evaluation/identification.js'
+import { type ClassifierName, classifiers, type Gallery } from '../domain/classifiers.js'
+import { type Comparison, fused, identification, leftOut, type Result } from '../evaluation/identification.js'
 import type { Context } from './evaluate.js'
 import type { Dataset } from './evaluate-data.js'
 import type { Embeddings } from './evaluate-embeddings.js'
 
 export interface IdentificationResult extends Context {
   readonly kind: 'identification'
+  readonly classifier: ClassifierName
   readonly people: number
   readonly templates: number
   readonly enrol: number
@@ -39,7 +33,7 @@ export function runIdentification(
   data: Dataset,
   embeddings: Embeddings,
   context: Context,
-  enrol: number,
+  { enrol, classifier }: { enrol: number; classifier: ClassifierName },
 ): IdentificationResult {
   const enrolled = (name: string) => {
     const pictures = data.pictures.get(name)!
@@ -51,9 +45,10 @@ export function runIdentification(
       .slice(0, enrolled(name))
       .flatMap((picture) => embeddings.get(picture) ?? []),
   )
+  const classify = classifiers[classifier](gallery)
   const compare = (subject: string, person: number | undefined, picture: string): Comparison => {
     const embedding = embeddings.get(picture)
-    return { subject, person, scores: embedding ? nearest(gallery, embedding) : null }
+    return { subject, person, scores: embedding ? classify(embedding) : null }
   }
   const probes = data.people.flatMap((name, person) =>
     data.pictures
@@ -76,6 +71,7 @@ export function runIdentification(
   return {
     kind: 'identification',
     ...context,
+    classifier,
     people: gallery.length,
     templates: gallery.reduce((sum, templates) => sum + templates.length, 0),
     enrol,

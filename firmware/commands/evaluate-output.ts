@@ -27,7 +27,7 @@ function heading({ embedder, detector, minFace, data, ...result }: Evaluation): 
   const missed = `${result.withoutFace} pictures without a face`
   if (result.kind === 'verification')
     return `${nets}: ${result.pairs.same} pairs of one person, ${result.pairs.different} of two; ${missed}`
-  return `${nets}: ${result.people} people enrolled with ${result.templates} templates; ${missed}`
+  return `${nets}: ${result.people} people enrolled with ${result.templates} templates, ${result.classifier}; ${missed}`
 }
 
 function tables(result: Evaluation): string[][][] {

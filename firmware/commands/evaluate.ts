@@ -4,6 +4,7 @@ import { findModel, writeThreshold } from '../adapters/models-manifest.js'
 import type { RecognizerSetup } from '../adapters/recognizer-native.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
+import { classifierNames } from '../domain/classifiers.js'
 import { chooseModels, manifestPath, readManifest } from '../models.js'
 import { inRoot } from '../root.js'
 import { readArguments, readConfig } from './arguments.js'
@@ -13,13 +14,14 @@ import { type IdentificationResult, runIdentification, thresholdFrom } from './e
 import { printResult, reportPage } from './evaluate-output.js'
 import { runVerification, type VerificationResult } from './evaluate-verification.js'
 
-const usage = `usage: facelatch evaluate verification|identification [--data DIR] [--embedder NAME]… [--enrol N] [--json] [--report FILE] [--write-threshold] [--cache DIR] [--config FILE]
+const usage = `usage: facelatch evaluate verification|identification [--data DIR] [--embedder NAME]… [--enrol N] [--classifier NAME] [--json] [--report FILE] [--write-threshold] [--cache DIR] [--config FILE]
 verification     are two pictures of one person: accuracy in ten folds, ROC, true accept rate at false accept rates
 identification   who is it, if anybody: people enrolled with their first N pictures (5) and asked for with the others,
                  strangers never enrolled; one picture at a time, and fused over five
 --data DIR         DIR/NAME/*.jpg, a folder for each person, or DIR/images/NAME/*.jpg with any of DIR/pairs.tsv, people.txt and
                    strangers.txt; default: ../shared/data/lfw-dev beside the program
 --embedder NAME    a name from models/manifest.json, several times to compare; default: the one in use
+--classifier NAME  nearest (what runs at the door), imprinting or svm
 --report FILE      one page with tables and curves: .html, or .svg for the curves alone
 --write-threshold  identification: puts the similarity that one stranger in a thousand reaches, with how it was measured, into
                    models/manifest.json
@@ -44,6 +46,7 @@ export async function main(args: string[]): Promise<number> {
       data: { type: 'string' },
       embedder: { type: 'string', multiple: true },
       enrol: { type: 'string' },
+      classifier: { type: 'string' },
       json: { type: 'boolean' },
       report: { type: 'string' },
       'write-threshold': { type: 'boolean' },
@@ -57,6 +60,11 @@ export async function main(args: string[]): Promise<number> {
     throw wrongUsage('--write-threshold goes with identification: thresholds come from strangers, not from pairs')
   const enrol = Number(values.enrol ?? 5)
   if (!Number.isInteger(enrol) || enrol < 1) throw wrongUsage(`--enrol takes a whole number, not "${values.enrol}"`)
+  const classifier = classifierNames.find((name) => name === (values.classifier ?? 'nearest'))
+  if (!classifier)
+    throw wrongUsage(`--classifier takes one of ${classifierNames.join(', ')}, not "${values.classifier}"`)
+  if (values['write-threshold'] && classifier !== 'nearest')
+    throw wrongUsage('--write-threshold goes with --classifier nearest, which runs at the door')
   const report = values.report
   if (report !== undefined && !/\.(html|svg)$/.test(report)) throw wrongUsage('--report takes FILE.html or FILE.svg')
 
@@ -68,7 +76,7 @@ export async function main(args: string[]): Promise<number> {
     const result =
       what === 'verification'
         ? runVerification(data, embeddings, context)
-        : runIdentification(data, embeddings, context, enrol)
+        : runIdentification(data, embeddings, context, { enrol, classifier })
     results.push(result)
     if (values.json) console.log(JSON.stringify(result))
     else printResult(result)

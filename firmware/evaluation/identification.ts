@@ -96,19 +96,3 @@ export function leftOut(comparison: Comparison): Comparison {
   if (scores && comparison.person !== undefined) scores[comparison.person] = -1
   return { subject: comparison.subject, person: undefined, scores }
 }
-
-/** The people enrolled, rows of templates each, all L2-normalised. */
-export type Gallery = readonly (readonly Float32Array[])[]
-
-/** The shipped classifier: a person's score is the cosine to his nearest template; -1 for one without templates. */
-export function nearest(gallery: Gallery, embedding: Float32Array): Float32Array {
-  return Float32Array.from(gallery, (templates) =>
-    templates.reduce((best, template) => Math.max(best, dot(template, embedding)), -1),
-  )
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!
-  return sum
-}
