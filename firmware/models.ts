@@ -20,7 +20,7 @@ export const modelsFolder = (config: Config) => config.recognizer.models || inRo
 export const readManifest = (): Manifest => loadManifest(manifestPath())
 
 /** Best first, by people identified at equal odds for strangers (models/README.md): what `auto` looks for. */
-const embedderPreference = ['mobilefacenet-192', 'mobilefacenet-128', 'dlib-resnet']
+const embedderPreference = ['mobilefacenet-128', 'mobilefacenet-192', 'dlib-resnet']
 
 async function chooseEmbedder(config: Config, manifest: Manifest): Promise<ModelEntry> {
   const wanted = config.recognizer.embedder

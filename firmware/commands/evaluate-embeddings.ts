@@ -33,8 +33,8 @@ export async function embedPictures(
   { setup, sums, cache }: { setup: RecognizerSetup; sums: readonly string[]; cache: string },
   progress: (done: number, of: number) => void,
 ): Promise<Embeddings> {
-  // Where the models lie does not change what they say.
-  const options = JSON.stringify(setup.options, (_, value) =>
+  // Where the models lie and how many threads run them does not change what they say.
+  const options = JSON.stringify({ ...setup.options, threads: 0 }, (_, value) =>
     typeof value === 'string' && value.startsWith('/') ? basename(value) : value,
   )
   const key = createHash('sha256').update(options).update(sums.join()).digest('hex').slice(0, 16)

@@ -1,7 +1,7 @@
 import type { ModelEntry } from '../adapters/models-manifest.js'
 import { UserError } from '../app/errors.js'
 import { type ClassifierName, classifiers, type Gallery } from '../domain/classifiers.js'
-import { type Comparison, fused, identification, leftOut, type Result } from '../evaluation/identification.js'
+import { type Comparison, first, fused, identification, leftOut, type Result } from '../evaluation/identification.js'
 import type { Context } from './evaluate.js'
 import type { Dataset } from './evaluate-data.js'
 import type { Embeddings } from './evaluate-embeddings.js'
@@ -20,6 +20,8 @@ export interface IdentificationResult extends Context {
    * in nothing but the number of pictures: at equal thresholds they show what fusing does.
    */
   readonly leftOut: { readonly single: Result; readonly fused: Result }
+  /** Of those left out, who is most like whom: a picture under the wrong name stands first here. */
+  readonly mostAlike: readonly { readonly subject: string; readonly takenFor: string; readonly score: number }[]
 }
 
 /** Pictures that are fused: about what a track votes with before it is known. */
@@ -81,7 +83,20 @@ export function runIdentification(
       single: identification(probes, removed, threshold),
       fused: identification(fused(probes, together), fused(removed, together), threshold),
     },
+    mostAlike: mostAlike(removed, data.people),
   }
+}
+
+function mostAlike(removed: readonly Comparison[], people: readonly string[]): IdentificationResult['mostAlike'] {
+  const pairs = new Map<string, IdentificationResult['mostAlike'][number]>()
+  for (const { subject, scores } of removed) {
+    const { best, score } = first(scores)
+    if (best === undefined) continue
+    const takenFor = people[best]!
+    const key = [subject, takenFor].join('\n')
+    if (score > (pairs.get(key)?.score ?? -1)) pairs.set(key, { subject, takenFor, score })
+  }
+  return [...pairs.values()].sort((a, b) => b.score - a.score).slice(0, 5)
 }
 
 /** The false-positive identification rate that the shipped thresholds are for. */

@@ -47,7 +47,7 @@ function verificationTables({ accuracy, points }: VerificationResult): string[][
   ]
 }
 
-function identificationTables({ single, leftOut }: IdentificationResult): string[][][] {
+function identificationTables({ single, leftOut, mostAlike }: IdentificationResult): string[][][] {
   return [
     [['strangers (one picture)', 'threshold', 'known identified', 'strangers accepted'], ...rows(single)],
     [
@@ -59,6 +59,10 @@ function identificationTables({ single, leftOut }: IdentificationResult): string
       ['taken for another person at the threshold in use', ''],
       ['one picture', `${single.mistaken} of ${single.known}`],
       ['fused over five', `${leftOut.fused.mistaken} of ${leftOut.fused.known}`],
+    ],
+    [
+      ['most alike of two people enrolled', 'taken for', 'similarity'],
+      ...mostAlike.map(({ subject, takenFor, score }) => [subject, takenFor, similarity(score)]),
     ],
   ]
 }
