@@ -54,6 +54,7 @@ export async function chooseModels(config: Config): Promise<RecognizerSetup> {
   return {
     embedder: embedder.name,
     threshold: config.recognizer.threshold ?? embedder.threshold!.similarity,
+    classifier: config.recognizer.classifier,
     options: {
       engine: 'onnxruntime',
       threads: config.recognizer.threads || Math.max(1, availableParallelism() - 1),

@@ -47,7 +47,9 @@ function verificationTables({ accuracy, points }: VerificationResult): string[][
   ]
 }
 
-function identificationTables({ single, leftOut, mostAlike }: IdentificationResult): string[][][] {
+function identificationTables({ classifier, single, leftOut, mostAlike }: IdentificationResult): string[][][] {
+  // An SVM's score is a probability; the threshold in use is a cosine.
+  const rows = (result: Result) => [...atRates(result), ...(classifier === 'svm' ? [] : [inUse(result)])]
   return [
     [['strangers (one picture)', 'threshold', 'known identified', 'strangers accepted'], ...rows(single)],
     [
@@ -56,7 +58,7 @@ function identificationTables({ single, leftOut, mostAlike }: IdentificationResu
     ],
     [['the same, fused over five', 'threshold', 'known identified', 'left out accepted'], ...rows(leftOut.fused)],
     [
-      ['taken for another person at the threshold in use', ''],
+      ['taken for another person at the threshold in use', 'pictures'],
       ['one picture', `${single.mistaken} of ${single.known}`],
       ['fused over five', `${leftOut.fused.mistaken} of ${leftOut.fused.known}`],
     ],
@@ -67,10 +69,10 @@ function identificationTables({ single, leftOut, mostAlike }: IdentificationResu
   ]
 }
 
-const rows = ({ points, shipped }: Result): string[][] => [
-  ...points.map((point) => [`at most ${percent(point.wanted)}`, ...cells(point)]),
-  ['at the threshold in use', ...cells(shipped)],
-]
+const atRates = ({ points }: Result): string[][] =>
+  points.map((point) => [`at most ${percent(point.wanted)}`, ...cells(point)])
+
+const inUse = ({ shipped }: Result): string[] => ['at the threshold in use', ...cells(shipped)]
 
 const cells = ({ threshold, accepted, falselyAccepted }: OperatingPoint) => [
   similarity(threshold),

@@ -31,13 +31,15 @@ export function nearest(gallery: Gallery): Classifier {
  * of his templates, the row that a cosine layer would have for him; his score is the cosine to it. No training.
  */
 export function imprinting(gallery: Gallery): Classifier {
-  const rows = gallery.map((templates) => {
-    const sum = new Float64Array(templates[0]?.length ?? 0)
-    for (const template of templates) for (const [i, value] of template.entries()) sum[i]! += value
-    const length = Math.hypot(...sum)
-    return length > 0 ? [Float32Array.from(sum, (value) => value / length)] : []
-  })
-  return nearest(rows)
+  return nearest(gallery.map((templates) => [imprint(templates)].filter((row) => row !== undefined)))
+}
+
+/** The normalised mean; undefined where there are no templates, or they cancel each other out. */
+export function imprint(templates: readonly Float32Array[]): Float32Array | undefined {
+  const sum = new Float64Array(templates[0]?.length ?? 0)
+  for (const template of templates) for (const [i, value] of template.entries()) sum[i]! += value
+  const length = Math.hypot(...sum)
+  return length > 1e-6 ? Float32Array.from(sum, (value) => value / length) : undefined
 }
 
 /** Costs of a wrong template that cross-validation chooses from. */

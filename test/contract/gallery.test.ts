@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { decodePicture } from '../../firmware/adapters/pictures-sharp.js'
-import { native, pictureFromRgb } from '../../firmware/adapters/recognizer-native.js'
+import { loadRecognizer, native, pictureFromRgb } from '../../firmware/adapters/recognizer-native.js'
 import { loadConfig } from '../../firmware/config.js'
 import { chooseModels } from '../../firmware/models.js'
 import { root } from '../support/appliance.js'
@@ -60,3 +60,22 @@ for (const rows of [1, 1000, 100_000]) {
     t.comment(`${rows} templates of ${dimensions} numbers searched in ${timings.match.toFixed(2)} ms`)
   })
 }
+
+t.test('imprinting compares with the mean of a person’s templates', async (t) => {
+  const bound = await loadRecognizer({ ...setup, classifier: 'imprinting' })
+  t.teardown(() => bound.close())
+  const query = (await bound.identify(frame, landmarks)).faces[0]!.embedding
+  const turned = query.map((value, i) => (i % 2 === 0 ? value : -value))
+  bound.setGallery([
+    { person: 'anna', embedding: query },
+    { person: 'ben', embedding: turned },
+    { person: 'anna', embedding: turned },
+    { person: 'carl', embedding: turned },
+    { person: 'carl', embedding: turned.map((value) => -value) },
+  ])
+  const { candidates } = (await bound.identify(frame, landmarks)).faces[0]!
+  const cosine = query.reduce((sum, value, i) => sum + value * turned[i]!, 0)
+  t.equal(candidates[0]!.person, 'anna')
+  t.ok(Math.abs(candidates[0]!.similarity - Math.sqrt((1 + cosine) / 2)) < 1e-5, 'half-way between the two')
+  t.match(candidates[1], { person: cosine > 0 ? 'ben' : 'carl' }, 'whose mean is nothing keeps his templates')
+})
