@@ -24,6 +24,15 @@ const text = (doc: string, fallback = '', check = must('text', (value) => typeof
   default: fallback,
   check,
 })
+const path = (doc: string, fallback: string, most = 4096) =>
+  text(
+    doc,
+    fallback,
+    must(
+      `a path of 1 to ${most} bytes`,
+      (value) => typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= most,
+    ),
+  )
 const flag = (doc: string, fallback: boolean): Key<boolean> => ({
   doc,
   default: fallback,
@@ -136,13 +145,14 @@ export const schema = {
   },
   access: {
     rearmSeconds: seconds('A person who stays in view is let in again after this', 20),
-    maxSightingAgeMs: seconds('A sighting older than this opens nothing, ms', 1000),
+    maxSightingAgeMs: whole('A sighting older than this opens nothing, ms', 1000, 50, 5000),
   },
   gpio: {
     driver: choice('What drives the lines', 'simulated'),
     simulated: {
-      log: text('File of JSON lines {at, line, value}', '/run/facelatch/gpio.jsonl'),
-      control: text('Unix socket that takes {"line":"exit","value":1}', '/run/facelatch/gpio.sock'),
+      log: path('File of JSON lines {at, line, value}', '/run/facelatch/gpio.jsonl'),
+      // sun_path of unix(7) holds 108 bytes with its end.
+      control: path('Unix socket that takes {"line":"exit","value":1}', '/run/facelatch/gpio.sock', 107),
     },
   },
   mqtt: {
@@ -161,7 +171,7 @@ export const schema = {
     snapshots: flag('Publish an annotated picture with known and unknown events', false),
   },
   store: {
-    path: text('SQLite file of people, templates, events and the outbox', '/var/lib/facelatch/facelatch.db'),
+    path: path('SQLite file of people, templates, events and the outbox', '/var/lib/facelatch/facelatch.db'),
   },
   enrolment: {
     samples: whole('Templates kept per enrolment', 10, 1, 50),

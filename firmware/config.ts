@@ -62,6 +62,10 @@ export function loadConfig(files: readonly string[], variables: NodeJS.ProcessEn
     for (const { path } of keys) if (valueAt(value, path) !== undefined) origins.set(path, file)
     config.load(value)
   }
+  const known = new Set([...keys.map(({ variable }) => variable), 'FACELATCH_LOG'])
+  for (const name of Object.keys(variables))
+    if (name.startsWith('FACELATCH_') && !known.has(name))
+      problems.push(`unknown variable ${name}; "facelatch config show" lists them`)
   for (const { path, variable, key } of keys) {
     const text = variables[variable]
     if (text === undefined) continue

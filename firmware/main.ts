@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { startEmbeddedBroker } from './adapters/broker-embedded.js'
 import { createMqttBroker } from './adapters/broker-mqtt.js'
+import { claimExclusively } from './adapters/claim-socket.js'
 import { systemClock } from './adapters/clock-system.js'
 import { createSimulatedGpio } from './adapters/gpio-simulated.js'
 import { createLog, type LogLevel } from './adapters/log-journal.js'
@@ -23,7 +24,9 @@ import { inRoot } from './root.js'
 const galleryPollMs = 1_000
 /** The recognizer's restarts: the first one at once, so that a single crash costs less than three seconds. */
 const restarts = { firstMs: 250, maxMs: 30_000 }
-const restartSteadyMs = 60_000
+const restartSteadyMs = 5_000
+/** What is still to be stored and sent at the end gets this long, ms. */
+const drainMs = 2_000
 /** A contact may lag this much behind the strike's release, ms. */
 const graceMs = 1_000
 /** How often the event loop's delay is sampled, ms. */
@@ -31,27 +34,53 @@ const delayResolutionMs = 2
 /** The histogram holds whole intervals, ns; what is over the asked interval is the delay, ms. */
 const lateness = (interval: number) => Math.max(0, interval / 1e6 - delayResolutionMs)
 
+/** A closed terminal and Ctrl-\\ must not leave a powered strike behind. */
+const endingSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
+
 export interface RunningSupervisor {
-  /** Resolves when a signal, or `stop`, has ended it. */
-  readonly ended: Promise<void>
-  stop(): Promise<void>
+  /** Resolves when a signal, or `stop`, has ended it; with the number of events that could not be kept. */
+  readonly ended: Promise<number>
+  stop(): Promise<number>
 }
 
-/** Runs until SIGTERM or SIGINT. @throws UserError when a part that the door cannot do without fails to start. */
+/** Runs until SIGTERM or SIGINT. @throws when a part that the door cannot do without fails to start. */
 export async function runSupervisor(config: Config, level: LogLevel): Promise<RunningSupervisor> {
+  const undo: (() => Promise<void>)[] = []
+  // Before anything is driven or forked: from here on no signal ends the process but in order, one in mid-start included.
+  const asked = new Promise<void>((resolve) => {
+    for (const signal of endingSignals) process.on(signal, () => resolve())
+  })
+  try {
+    const running = await start(config, level, undo)
+    void asked.then(() => running.stop())
+    return running
+  } catch (error) {
+    // What has started already would keep the process alive, and a socket or a lock with it.
+    for (const close of undo.reverse()) await close().catch(() => {})
+    throw error
+  }
+}
+
+async function start(config: Config, level: LogLevel, undo: (() => Promise<void>)[]): Promise<RunningSupervisor> {
   const clock = systemClock
   const log = (component: string) => createLog({ level, component })
   const mainLog = log('supervisor')
   const delay = monitorEventLoopDelay({ resolution: delayResolutionMs })
   delay.enable()
+  undo.push(async () => void delay.disable())
 
+  const claim = await claimExclusively(config.store.path)
+  undo.push(() => claim.release())
   const store = await openStore({
     path: config.store.path,
     log: log('store'),
     ...(config.mqtt.url === '' && { outboxLimit: 0 }),
   })
+  undo.push(() => store.close())
   const gpio = await createSimulatedGpio({ ...config.gpio.simulated, clock, messages: log('gpio') })
+  undo.push(() => gpio.close())
   const { broker, close: closeBroker } = await createBroker(config, log('mqtt'))
+  undo.push(() => broker.stop().then(closeBroker))
 
   const supervisor = new Supervisor({
     door: {
@@ -108,7 +137,7 @@ export async function runSupervisor(config: Config, level: LogLevel): Promise<Ru
   )
 
   gpio.onInput((line, on) => feed({ type: 'input', line, on }))
-  broker.onCommand((command) => feed({ type: 'command', command }))
+  broker.onCommand((command) => feed({ type: 'command', command, now: clock.now() }))
   feed({ type: 'boot', doorOpen: gpio.read('door') })
   recorder.resume()
   await broker.start()
@@ -131,9 +160,9 @@ export async function runSupervisor(config: Config, level: LogLevel): Promise<Ru
   const poll = setInterval(followPeople, galleryPollMs)
   mainLog.info('guarding the door', { device: config.device.id, camera: config.camera.source, pid: process.pid })
 
-  let ending: Promise<void> | undefined
-  let resolveEnded = () => {}
-  const ended = new Promise<void>((resolve) => {
+  let ending: Promise<number> | undefined
+  let resolveEnded = (_lost: number) => {}
+  const ended = new Promise<number>((resolve) => {
     resolveEnded = resolve
   })
   const stop = () => {
@@ -143,17 +172,25 @@ export async function runSupervisor(config: Config, level: LogLevel): Promise<Ru
       // The line first: whatever else hangs, the door is in its resting state.
       await gpio.close()
       await recognizer.stop({ type: 'stop' })
-      await Promise.race([recorder.drain(), new Promise<void>((resolve) => clock.after(2_000, resolve))])
-      recorder.close()
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(drainMs, resolve)
+        void recorder.drain().then(() => {
+          cancel()
+          resolve()
+        })
+      })
+      const lost = recorder.close()
+      if (lost > 0) mainLog.error(`${lost} events could not be kept and are lost: see what the store said above`)
       await broker.stop()
       await closeBroker()
       await store.close()
+      await claim.release()
       delay.disable()
-      resolveEnded()
+      resolveEnded(lost)
+      return lost
     })()
     return ending
   }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop())
   return { ended, stop }
 }
 

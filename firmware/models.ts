@@ -22,14 +22,22 @@ export const readManifest = (): Manifest => loadManifest(manifestPath())
 /** Best first, by people identified at equal odds for strangers (models/README.md): what `auto` looks for. */
 const embedderPreference = ['mobilefacenet-128', 'mobilefacenet-192', 'dlib-resnet']
 
+/** @throws ModelError when the configuration names an embedder that the manifest lacks: no waiting makes that right. */
+export function checkModelNames(config: Config): void {
+  const wanted = config.recognizer.embedder
+  const names = readManifest()
+    .models.filter(({ role }) => role === 'embedder')
+    .map(({ name }) => name)
+  if (wanted !== 'auto' && !names.includes(wanted))
+    throw new ModelError(
+      `configuration key "recognizer.embedder" must be "auto" or one of ${names.join(', ')}, not "${wanted}"`,
+    )
+}
+
 async function chooseEmbedder(config: Config, manifest: Manifest): Promise<ModelEntry> {
   const wanted = config.recognizer.embedder
-  if (wanted !== 'auto') {
-    const entry = findModel(manifest, wanted)
-    if (entry.role !== 'embedder')
-      throw new ModelError(`configuration key "recognizer.embedder" names ${wanted}, which is a ${entry.role}`)
-    return entry
-  }
+  checkModelNames(config)
+  if (wanted !== 'auto') return findModel(manifest, wanted)
   for (const name of embedderPreference) {
     const entry = findModel(manifest, name)
     if ((await verifyModel(entry, modelsFolder(config))).length === 0) return entry

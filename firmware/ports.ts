@@ -212,8 +212,11 @@ export interface Store {
   /** Changes whenever people or templates were changed, by any process. */
   galleryRevision(): Promise<number>
 
-  /** Appends to the audit log and to the outbox in one transaction. `waiting`: nobody could be told at once. */
-  append(event: NewEvent, waiting: boolean): Promise<StoredEvent>
+  /**
+   * Appends to the audit log and to the outbox in one transaction. `waiting`: nobody could be told at once. `at`: when it
+   * happened, if that was not now.
+   */
+  append(event: NewEvent, waiting: boolean, at?: Date): Promise<StoredEvent>
   events(query: EventQuery): Promise<StoredEvent[]>
   /** Recomputes the hash chain over the whole log; answers the first row that is wrong, if any. `count`: rows in order. */
   verifyEvents(): Promise<{ readonly count: number; readonly fault?: string }>

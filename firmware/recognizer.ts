@@ -1,7 +1,6 @@
 /** The recognizer process's composition root: camera, nets and pipeline, driven by the supervisor's messages. */
 import { performance } from 'node:perf_hooks'
 import { systemClock } from './adapters/clock-system.js'
-import { annotate } from './adapters/pictures-sharp.js'
 import { loadRecognizer, openCamera } from './adapters/recognizer-native.js'
 import { CameraWatch } from './app/camera-watch.js'
 import type { FromRecognizer, ToRecognizer } from './app/messages.js'
@@ -12,19 +11,27 @@ import type { Picture, Recognizer } from './ports.js'
 
 /** How often the supervisor hears from a recognizer that has nothing to tell, ms. */
 const heartbeatMs = 1_000
+/** No frame takes this long, ms. */
+const stuckMs = 5_000
 
 const send = (message: FromRecognizer) => process.connected && process.send?.(message, undefined, undefined, () => {})
 
 let recognizer: Recognizer | undefined
 let pipeline: Pipeline | undefined
 let watch: CameraWatch | undefined
+/** The account of a process that has judged nothing. */
+const nothingYet = {
+  account: () => ({ frames: 0, sweeps: 0, embeddings: 0, fps: 0, stages: {}, frameMs: { p50: 0, p99: 0 } }),
+}
+/** When the frame that is being judged was taken up, `Clock.now`. */
+let judgingSince: number | undefined
 /** The frame that was judged last, kept until the next one for somebody who asks for a picture of it. */
 let latest: { frame: Picture; judged: Judged } | undefined
 
 async function configure(config: Config): Promise<void> {
   const loaded = await loadRecognizer(await chooseModels(config))
-  recognizer = loaded
   const judge = new Pipeline(loaded, config)
+  recognizer = loaded
   pipeline = judge
   watch = new CameraWatch({
     clock: systemClock,
@@ -32,39 +39,40 @@ async function configure(config: Config): Promise<void> {
     open: () => openCamera(config.camera),
     begin: () => judge.begin(),
     frame: async (frame) => {
+      judgingSince = systemClock.now()
       const judged = await judge.frame(frame).catch((error: Error) => {
         // Not the camera's fault: a net that fails once is not trusted again.
         leave(error)
         throw error
       })
+      judgingSince = undefined
       latest?.frame.release()
       latest = { frame, judged }
       if (judged.tell) send({ type: 'sighting', at: frame.at, arrived: frame.arrived, tracks: judged.tracks })
     },
     tell: (status, reason) => {
       send({ type: 'camera', status, ...(reason === undefined ? {} : { reason }) })
-      health()
+      beat()
     },
   })
-  const health = () => {
-    const dropped = watch?.dropped ?? 0
-    send({
-      type: 'health',
-      health: {
-        ...judge.account(performance.now()),
-        camera: watch?.status ?? 'opening',
-        dropped,
-        peakMemory: process.resourceUsage().maxRSS * 1024,
-      },
-    })
-  }
-  setInterval(health, heartbeatMs)
   send({ type: 'ready', engine: loaded.engine, embedder: loaded.embedder, threshold: loaded.threshold })
+}
+
+/** Also while models load, which may take minutes. A net that never answers must not look alive: it is silent. */
+function beat(): void {
+  if (!process.connected) process.exit(0)
+  if (judgingSince !== undefined && systemClock.now() - judgingSince > stuckMs) return
+  const account = (pipeline ?? nothingYet).account(performance.now())
+  const camera = watch?.status ?? 'opening'
+  const peakMemory = process.resourceUsage().maxRSS * 1024
+  send({ type: 'health', health: { ...account, camera, dropped: watch?.dropped ?? 0, peakMemory } })
 }
 
 async function snapshot(track: number, event: string, label: string): Promise<void> {
   if (!latest) return
   const { frame, judged } = latest
+  // Only who wants pictures pays for loading what draws them.
+  const { annotate } = await import('./adapters/pictures-sharp.js')
   const picture = { rgb: frame.rgb(), width: frame.width, height: frame.height }
   const seen = judged.tracks.find(({ id }) => id === track)
   const png = await annotate(
@@ -97,13 +105,15 @@ function leave(error: Error): void {
   setTimeout(() => process.exit(1), 100)
 }
 
+setInterval(beat, heartbeatMs)
 process.on('message', (message: ToRecognizer) => {
   obey(message).catch((error: Error) => {
     if (message.type === 'configure') leave(error)
     else send({ type: 'fatal', reason: error.message })
   })
 })
-// Without a supervisor nobody guards the door by what this process sees.
+// Without a supervisor nobody guards the door by what this process sees. One that died while this process was starting
+// closed the channel before anybody listened: `beat` looks, too.
 process.on('disconnect', () => process.exit(0))
 process.on('SIGINT', () => {}) // Ctrl-C goes to the whole group; the supervisor ends this process in its own order.
 process.on('SIGTERM', () => {})

@@ -36,8 +36,8 @@ export interface MqttBrokerOptions {
 /** Milliseconds, unless said otherwise. */
 const defaultTiming = {
   /** Waits double from the shortest to the longest, at random within each octave: a house of devices spreads out. */
-  shortestWait: 1000,
-  longestWait: 30_000,
+  shortestWait: 500,
+  longestWait: 5000,
   connect: 10_000,
   acknowledge: 10_000,
   stop: 1500,

@@ -226,6 +226,10 @@ function inWords(error: unknown, path: string): unknown {
     case 'ENOTDIR':
     case 'EEXIST':
       return because('missing', `is no file (${error.message}): correct store.path`)
+    case 'ENOENT':
+    case 'ELOOP':
+    case 'ENAMETOOLONG':
+      return because('missing', `cannot be made there (${codeOf(error)}): correct store.path`)
     case 'SQLITE_IOERR':
     case 'EIO':
       return because('io', `the disk fails (${error.message}): look at the kernel log and replace it`)

@@ -111,10 +111,13 @@ export function fromRow(row: EventRow): StoredEvent {
   }
 }
 
+/** Control characters, marks that turn the direction of what follows on a screen, and names that show nothing. */
+const unfit = /\p{Cc}|[\u202a-\u202e\u2066-\u2069]|^[\p{Cf}\p{Z}]*$/u
+
 /** The name as it is kept, or undefined when it cannot be one. */
 export function cleanName(name: string): string | undefined {
   const clean = asStored(name).normalize('NFC').trim().replace(/\s+/gu, ' ')
-  return clean.length > 0 && clean.length <= 200 && !/\p{Cc}/u.test(clean) ? clean : undefined
+  return clean.length > 0 && clean.length <= 200 && !unfit.test(clean) ? clean : undefined
 }
 
 /** Names with the same key are the same name. Lower case by Unicode, which SQLite's NOCASE does not know. */

@@ -28,11 +28,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
   const now = (): string => clock.wall().toISOString()
 
-  const insertEvent = async (sql: Statements, event: NewEvent, waiting: boolean): Promise<StoredEvent> => {
+  const insertEvent = async (sql: Statements, event: NewEvent, waiting: boolean, at?: Date): Promise<StoredEvent> => {
     const last = await sql.get<{ seq: number; hash: Buffer }>('SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1')
     // Not simply the row after the last: rows cut off the end must leave a gap that `verifyEvents` sees.
     const seq = Math.max(last?.seq ?? 0, await lastIssued(sql)) + 1
-    const row = schema.toRow(event, { seq, id: randomUUID(), at: now() })
+    const row = schema.toRow(event, { seq, id: randomUUID(), at: at?.toISOString() ?? now() })
     await sql.run('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', [
       ...[row.seq, row.id, row.at, row.type, row.person, row.similarity, row.track, row.detail],
       schema.chainHash(last?.hash ?? schema.chainStart, row),
@@ -154,7 +154,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     galleryRevision: () =>
       read(async (sql) => (await sql.get<{ revision: number }>('SELECT revision FROM gallery'))?.revision ?? 0),
 
-    append: (event, waiting) => write((sql) => insertEvent(sql, event, waiting)),
+    append: (event, waiting, at) => write((sql) => insertEvent(sql, event, waiting, at)),
     events: ({ since, after = 0, limit = -1 }) =>
       read(async (sql) => {
         const from = since === undefined ? null : new Date(since)

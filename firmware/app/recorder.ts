@@ -16,8 +16,14 @@ export interface RecorderPorts {
   readonly log: Log
 }
 
+/** An event that reaches the broker this much later than it happened is marked as replayed, ms. */
+const lateMs = 2_000
+
 interface Waiting {
   readonly event: NewEvent
+  /** When it happened, which may be long before it is stored. */
+  readonly at: Date
+  readonly takenAt: number
   readonly stored?: (id: string) => void
 }
 
@@ -25,6 +31,8 @@ export class Recorder {
   readonly #ports: RecorderPorts
   readonly #onStore: (ok: boolean, reason?: string) => void
   readonly #waiting: Waiting[] = []
+  /** `Clock.now` of events of this run that are still to be sent, by seq. */
+  readonly #takenAt = new Map<number, number>()
   #storing = false
   #sending = false
   #storeOk = true
@@ -39,7 +47,8 @@ export class Recorder {
 
   /** Takes the event at once; `stored` is called with its id once it is durable. */
   record(event: NewEvent, stored?: (id: string) => void): void {
-    this.#waiting.push(stored ? { event, stored } : { event })
+    const { clock } = this.#ports
+    this.#waiting.push({ event, at: clock.wall(), takenAt: clock.now(), ...(stored && { stored }) })
     if (this.#waiting.length > waitingLimit) {
       this.#waiting.shift()
       this.#ports.log.error('an event was lost: the store has failed for too long', { kept: waitingLimit })
@@ -57,18 +66,22 @@ export class Recorder {
     while (this.#storing || this.#sending) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
-  close(): void {
+  /** Answers how many events never reached the store. */
+  close(): number {
     this.#closed = true
+    return this.#waiting.length
   }
 
   async #store(): Promise<void> {
     if (this.#storing) return
     this.#storing = true
     while (this.#waiting.length > 0 && !this.#closed) {
-      const { event, stored } = this.#waiting[0]!
+      const { event, at, takenAt, stored } = this.#waiting[0]!
       try {
-        const row = await this.#ports.store.append(event, !this.#ports.broker.connected)
+        const row = await this.#ports.store.append(event, !this.#ports.broker.connected, at)
         this.#waiting.shift()
+        this.#takenAt.set(row.seq, takenAt)
+        if (this.#takenAt.size > waitingLimit) this.#takenAt.delete(this.#takenAt.keys().next().value!)
         this.#ports.log.info(event.type, {
           seq: row.seq,
           person: event.person,
@@ -103,7 +116,9 @@ export class Recorder {
       while (broker.connected && !this.#closed) {
         const outgoing = await store.nextOutgoing()
         if (!outgoing) break
-        const { event, replayed } = outgoing
+        const { event } = outgoing
+        const age = this.#ports.clock.now() - (this.#takenAt.get(event.seq) ?? Number.NEGATIVE_INFINITY)
+        const replayed = outgoing.replayed || age > lateMs
         const { detail, seq, ...fields } = event
         const payload = JSON.stringify({ ...detail, ...fields, seq, ...(replayed ? { replayed: true } : {}) })
         try {
@@ -112,6 +127,7 @@ export class Recorder {
           await store.outgoingFailed(seq)
           continue
         }
+        this.#takenAt.delete(seq)
         await store.outgoingSent(seq)
       }
     } catch (error) {

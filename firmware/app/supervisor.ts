@@ -33,7 +33,7 @@ export type SupervisorEvent =
   | { readonly type: 'timeout'; readonly timer: DoorTimer }
   | { readonly type: 'recognizer'; readonly message: FromRecognizer; readonly now: number }
   | { readonly type: 'recognizer-lost'; readonly reason: string; readonly restartMs: number }
-  | { readonly type: 'command'; readonly command: BrokerCommand }
+  | { readonly type: 'command'; readonly command: BrokerCommand; readonly now: number }
   | { readonly type: 'people'; readonly count: number }
   | { readonly type: 'store'; readonly ok: boolean; readonly reason?: string }
   | { readonly type: 'stop' }
@@ -63,6 +63,10 @@ export interface StateReport {
   readonly threshold?: number
 }
 
+/** At most so many refusals are told in so many ms. */
+const mostRefusals = 10
+const refusalsPerMs = 60_000
+
 /** How often the `health` topic is published, ms. */
 const healthEveryMs = 10_000
 
@@ -72,8 +76,10 @@ export class Supervisor {
   #door: DoorState = initialDoor
   #report: StateReport = { recognizer: 'starting', camera: 'opening', door: 'locked', people: 0, store: 'ok' }
   readonly #published = new Map<string, string>()
+  #refusals = { since: Number.NEGATIVE_INFINITY, told: 0, silent: 0 }
   #healthAt = Number.NEGATIVE_INFINITY
   #endPublished = false
+  #cameraReason: string | undefined
 
   constructor(options: SupervisorOptions) {
     this.#options = options
@@ -111,7 +117,7 @@ export class Supervisor {
           record({ type: 'recognizer_lost', detail: { reason: event.reason, restartMs: Math.round(event.restartMs) } }),
         ]
       case 'command':
-        return this.#command(event.command)
+        return this.#command(event.command, event.now)
       case 'people':
         this.#report = { ...this.#report, people: event.count }
         return this.#sendGallery()
@@ -184,13 +190,19 @@ export class Supervisor {
     const before = this.#report.camera
     this.#report = { ...this.#report, camera: status }
     if (status === 'ended') return [{ do: 'tell', message: 'the recording has ended' }]
-    if (status === 'fault') return [record({ type: 'camera_fault', detail: { reason: reason ?? 'unknown' } })]
+    // One event an outage, however often it is tried again, unless it fails in another way.
+    const same = before === 'fault' && reason === this.#cameraReason
+    this.#cameraReason = reason
+    if (status === 'fault')
+      return same ? [] : [record({ type: 'camera_fault', detail: { reason: reason ?? 'unknown' } })]
     return status === 'live' && before === 'fault' ? [record({ type: 'camera_restored' })] : []
   }
 
   /** A command is obeyed only when it is new, understood and allowed; whatever else is refused, and the refusal is told. */
-  #command({ topic, payload, retained }: BrokerCommand): Effect[] {
-    const refuse = (reason: string): Effect[] => [record({ type: 'refused', detail: { topic, reason } })]
+  #command({ topic, payload, retained }: BrokerCommand, now: number): Effect[] {
+    // An empty payload is how a retained message is cleared.
+    if (payload.length === 0) return []
+    const refuse = (reason: string) => this.#refuse(topic, reason, now)
     if (retained) return refuse('a retained command is never obeyed')
     if (topic !== 'lock/set') return refuse('no such command')
     if (!this.#options.remoteUnlock) return refuse('remote unlocking is off: mqtt.remoteUnlock')
@@ -202,6 +214,20 @@ export class Supervisor {
       default:
         return refuse('the payload must be LOCK or UNLOCK')
     }
+  }
+
+  /** Whoever may publish must not be able to flood the audit log: what goes beyond the rate is counted and told later. */
+  #refuse(topic: string, reason: string, now: number): Effect[] {
+    if (now - this.#refusals.since >= refusalsPerMs)
+      this.#refusals = { since: now, told: 0, silent: this.#refusals.silent }
+    if (this.#refusals.told >= mostRefusals) {
+      this.#refusals.silent++
+      return []
+    }
+    const { silent } = this.#refusals
+    this.#refusals.told++
+    this.#refusals.silent = 0
+    return [record({ type: 'refused', detail: { topic, reason, ...(silent > 0 && { suppressed: silent }) } })]
   }
 
   #stepDoor(event: DoorEvent): Effect[] {

@@ -23,7 +23,7 @@ export function readArguments<O extends Options>(args: string[], options: O, usa
   try {
     parsed = parse(args, options)
   } catch (error) {
-    throw wrongUsage(`${(error as Error).message.split('. ')[0]}; ${usage.split('\n')[0]}`)
+    throw wrongUsage(`${(error as Error).message.split('\n')[0]!.split('. ')[0]}; ${usage.split('\n')[0]}`)
   }
   if ((parsed.values as { help?: boolean }).help) throw new HelpAsked(usage)
   return parsed

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { createLog } from '../adapters/log-journal.js'
 import { openStore } from '../adapters/store-sqlite.js'
 import { UserError, wrongUsage } from '../app/errors.js'
@@ -20,6 +21,7 @@ export async function main(args: string[]): Promise<number> {
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const since = values.since === undefined ? undefined : sinceOf(values.since)
   const config = readConfig(values.config)
+  if (!existsSync(config.store.path)) throw new UserError(`there is no store at ${config.store.path}; check store.path`)
   const store = await openStore({
     path: config.store.path,
     log: createLog({ level: logLevel('warn'), component: 'store' }),
@@ -64,7 +66,7 @@ const ages: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3600e3, d: 
 function sinceOf(text: string): string {
   const age = /^(\d+)([smhd])$/.exec(text)
   const time = age ? Date.now() - Number(age[1]) * ages[age[2]!]! : Date.parse(text)
-  if (Number.isNaN(time))
+  if (Number.isNaN(new Date(time).getTime()))
     throw wrongUsage(`--since must be a time like 2026-11-21T08:00:00Z or an age like 12h, not "${text}"`)
   return new Date(time).toISOString()
 }

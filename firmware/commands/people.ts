@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createLog } from '../adapters/log-journal.js'
@@ -38,6 +39,8 @@ export async function main(args: string[]): Promise<number> {
   const wanted: Record<string, number> = { list: 0, add: 1, remove: 1, rename: 2, export: 1, import: 1 }
   if (action === undefined || wanted[action] !== operands.length) throw wrongUsage(usage.split('\n')[0]!)
   const config = readConfig(values.config)
+  if (action !== 'add' && action !== 'import' && !existsSync(config.store.path))
+    throw new UserError(`there is no store at ${config.store.path}; check store.path`)
   const store = await openStore({
     path: config.store.path,
     log: createLog({ level: logLevel('warn'), component: 'store' }),

@@ -124,7 +124,10 @@ function opened(state: DoorState, options: DoorOptions): DoorStep {
   if (!state.covered)
     return {
       state: { ...state, leaf: 'open', alarm: 'forced' },
-      effects: [{ do: 'record', event: { type: 'forced' } }],
+      effects: [
+        { do: 'record', event: { type: 'forced' } },
+        { do: 'timer', timer: 'held', ms: options.heldOpenMs },
+      ],
     }
   return {
     state: { ...state, leaf: 'open', strike: false, covered: false },
@@ -152,8 +155,12 @@ function timeout(state: DoorState, timer: DoorTimer, options: DoorOptions): Door
       ],
     }
   if (timer === 'grace' && !state.strike) return { state: { ...state, covered: false }, effects: [] }
-  if (timer === 'held' && state.leaf === 'open' && state.alarm === 'none')
-    return { state: { ...state, alarm: 'held_open' }, effects: [heldOpen('not closed in time')] }
+  // A forced door stays forced, and is told to be open still.
+  if (timer === 'held' && state.leaf === 'open' && state.alarm !== 'held_open')
+    return {
+      state: { ...state, alarm: state.alarm === 'forced' ? 'forced' : 'held_open' },
+      effects: [heldOpen('not closed in time')],
+    }
   return { state, effects: [] }
 }
 

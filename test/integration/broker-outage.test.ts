@@ -10,6 +10,8 @@ interface Event {
   replayed?: boolean
 }
 
+t.setTimeout(900_000)
+
 t.test('events wait for an absent broker and arrive in order', { skip: noMosquitto }, async (t) => {
   const broker = await startMosquitto(t)
   const home = makeHome(t, {

@@ -29,6 +29,8 @@ async function play(t: Parameters<typeof makeHome>[0], enrolFrom: string, second
   }
 }
 
+t.setTimeout(900_000)
+
 t.test('a known man opens the door in another recording', async (t) => {
   const { powered, types } = await play(t, clip('cap12_edit'), 3, clip('cap13_edit2'))
   t.ok(powered > 0)

@@ -2,6 +2,8 @@ import t from 'tap'
 import { clip, facelatch, makeHome, recognizersOf, startAppliance } from '../support/appliance.js'
 import { until } from '../support/temp.js'
 
+t.setTimeout(900_000)
+
 t.test('a killed recognizer comes back, and the exit button works meanwhile', async (t) => {
   const home = makeHome(t, { camera: { source: `file:${clip('franck')}`, loop: true }, door: { strikeSeconds: 1 } })
   const appliance = startAppliance(t, home)

@@ -33,7 +33,7 @@ export function memoryLog(): MemoryLog {
 }
 
 /** Waits for something that other processes do; gives up only when it will never come. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, seconds = 20): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, seconds = 90): Promise<void> {
   for (let tries = 0; tries < seconds * 100; tries++) {
     if (await holds()) return
     await sleep(10)

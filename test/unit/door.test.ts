@@ -48,7 +48,12 @@ t.test('the strike lets go as soon as the door opens', async (t) => {
 
 t.test('a door that opens without a grant is forced, until it is closed and acknowledged', async (t) => {
   t.equal(after([opens]).phase, 'forced')
-  t.match(after([opens]).effects, [{ do: 'record', event: { type: 'forced' } }])
+  t.match(after([opens]).effects, [
+    { do: 'record', event: { type: 'forced' } },
+    { do: 'timer', timer: 'held' },
+  ])
+  t.equal(after([opens, timeout('held')]).phase, 'forced', 'and says so again when it is left open')
+  t.match(after([opens, timeout('held')]).effects, [{ do: 'record', event: { type: 'held_open' } }])
   t.equal(after([opens, closes]).phase, 'forced')
   t.equal(after([opens, { type: 'acknowledge' }]).phase, 'forced', 'not while it stands open')
   t.equal(after([opens, closes, { type: 'acknowledge' }]).phase, 'locked')

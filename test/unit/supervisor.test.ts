@@ -27,9 +27,10 @@ const sighting = (arrived: number, now: number): SupervisorEvent => ({
 })
 const kinds = (effects: readonly Effect[]) =>
   effects.map((effect) => (effect.do === 'record' ? effect.event.type : effect.do))
-const command = (topic: string, payload: string, retained = false): SupervisorEvent => ({
+const command = (topic: string, payload: string, retained = false, now = 0): SupervisorEvent => ({
   type: 'command',
   command: { topic, payload: Buffer.from(payload), retained },
+  now,
 })
 
 t.test('the strike is driven before anything is written or published', async (t) => {
@@ -54,6 +55,33 @@ t.test('commands are refused unless they are new, understood and allowed', async
     t.notOk(kinds(effects).includes('strike'))
   }
   t.ok(kinds(make({ remoteUnlock: true }).step(command('lock/set', 'UNLOCK'))).includes('strike'))
+})
+
+t.test('whoever may publish cannot flood the audit log', async (t) => {
+  const supervisor = make()
+  const told = (now: number) =>
+    supervisor.step(command('lock/set', 'x', false, now)).filter(({ do: what }) => what === 'record')
+  const first = Array.from({ length: 2000 }, (_, i) => told(i)).flat()
+  t.equal(first.length, 10)
+  t.match(
+    told(60_000),
+    [{ event: { type: 'refused', detail: { suppressed: 1990 } } }],
+    'what was suppressed is counted',
+  )
+  t.same(
+    supervisor.step(command('lock/set', '')).filter(({ do: what }) => what === 'record'),
+    [],
+    'clearing a retained message',
+  )
+})
+
+t.test('an outage of the camera is one event, however often it is tried again', async (t) => {
+  const supervisor = make()
+  const fault = (reason: string) =>
+    kinds(supervisor.step({ type: 'recognizer', message: { type: 'camera', status: 'fault', reason }, now: 0 }))
+  t.ok(fault('no such device').includes('camera_fault'))
+  t.notOk(fault('no such device').includes('camera_fault'))
+  t.ok(fault('it gave no frame').includes('camera_fault'), 'another reason is news')
 })
 
 t.test('states are published when they change, and only then', async (t) => {

@@ -1,0 +1,37 @@
+/** One supervisor a store: two would answer the same commands and mix their events. */
+import { createHash } from 'node:crypto'
+import { realpathSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { basename, dirname, join, resolve } from 'node:path'
+
+export interface Claim {
+  release(): Promise<void>
+}
+
+/**
+ * Claims a path for this process until it ends, however it ends: an abstract Unix socket (unix(7)) dies with its owner,
+ * so that no stale lock can keep the door from starting. @throws when another process of this machine has it.
+ */
+export async function claimExclusively(path: string): Promise<Claim> {
+  const name = createHash('sha256').update(canonical(path)).digest('hex').slice(0, 32)
+  const server = createServer((socket) => socket.destroy())
+  await new Promise<void>((taken, refused) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const reason =
+        error.code === 'EADDRINUSE' ? 'in use by another facelatch: stop that one or change store.path' : error.message
+      refused(new Error(`store ${path}: ${reason}`, { cause: error }))
+    })
+    server.listen(`\0facelatch-${name}`, taken)
+  })
+  return { release: () => new Promise((released) => server.close(() => released())) }
+}
+
+/** The same for every way to write the path; the file itself may not be there yet. */
+function canonical(path: string): string {
+  const absolute = resolve(path)
+  try {
+    return join(realpathSync(dirname(absolute)), basename(absolute))
+  } catch {
+    return absolute
+  }
+}
