@@ -23,6 +23,10 @@ const commands: Record<string, Command> = {
     summary: 'faces and embeddings of pictures, one JSON object a line',
     load: () => import('./commands/embed.js'),
   },
+  evaluate: {
+    summary: 'how well faces are told apart: on public pictures, or your own',
+    load: () => import('./commands/evaluate.js'),
+  },
   events: { summary: 'the audit log', load: () => import('./commands/events.js') },
   models: { summary: 'list, install, verify and build models', load: () => import('./commands/models.js') },
   bench: { summary: 'how fast, how much memory, on this machine', load: () => import('./commands/bench.js') },

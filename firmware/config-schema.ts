@@ -119,7 +119,7 @@ export const schema = {
     precision: choice('Arithmetic of the nets', 'auto', 'fp32'),
     detector: choice('Face detector', 'auto', 'mtcnn'),
     embedder: text('A name from models/manifest.json, or auto for the best one installed', 'auto'),
-    classifier: choice('How an embedding becomes a person', 'nearest'),
+    classifier: choice('A person is his nearest template, or the mean of them', 'nearest', 'imprinting'),
     minFace: whole('Side of the smallest face looked for, pixels', 40, 20, 2000),
     maxFaces: whole('Largest number of faces judged in a frame', 16, 1, 64),
     threshold: {

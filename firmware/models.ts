@@ -19,8 +19,8 @@ export const manifestPath = () => inRoot('models/manifest.json')
 export const modelsFolder = (config: Config) => config.recognizer.models || inRoot('models/built')
 export const readManifest = (): Manifest => loadManifest(manifestPath())
 
-/** Best first: what `auto` looks for. */
-const embedderPreference = ['dlib-resnet']
+/** Best first, by people identified at equal odds for strangers (models/README.md): what `auto` looks for. */
+const embedderPreference = ['mobilefacenet-128', 'mobilefacenet-192', 'dlib-resnet']
 
 /** @throws ModelError when the configuration names an embedder that the manifest lacks: no waiting makes that right. */
 export function checkModelNames(config: Config): void {
@@ -62,6 +62,7 @@ export async function chooseModels(config: Config): Promise<RecognizerSetup> {
   return {
     embedder: embedder.name,
     threshold: config.recognizer.threshold ?? embedder.threshold!.similarity,
+    classifier: config.recognizer.classifier,
     options: {
       engine: 'onnxruntime',
       threads: config.recognizer.threads || Math.max(1, availableParallelism() - 1),

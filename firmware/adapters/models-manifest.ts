@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, readFileSync } from 'node:fs'
+import { createReadStream, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
 
@@ -71,6 +71,18 @@ export function loadManifest(file: string): Manifest {
   const problem = manifestFault(value)
   if (problem) throw new Error(`${file}: ${problem}; restore it from the release`)
   return value as Manifest
+}
+
+/**
+ * Puts a measured threshold into the manifest file; whoever reads it meanwhile finds the old one or the new one.
+ * @throws Error when the file cannot be read or written, or names no such model.
+ */
+export function writeThreshold(file: string, name: string, threshold: NonNullable<ModelEntry['threshold']>): void {
+  const manifest = loadManifest(file)
+  findModel(manifest, name).threshold = threshold
+  const temporary = `${file}.${process.pid}.tmp`
+  writeFileSync(temporary, `${JSON.stringify(manifest, null, 2)}\n`)
+  renameSync(temporary, file)
 }
 
 /** One model by name; throws an error that lists the names there are. */

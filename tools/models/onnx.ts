@@ -65,11 +65,19 @@ export class Graph {
     return value
   }
 
-  /** `weights` is [out, in, kernel height, kernel width]; `pads` top, left, bottom, right. */
-  conv(x: string, name: string, weights: Tensor, bias: Tensor, { stride = 1, pads = [0, 0, 0, 0] } = {}): string {
+  /** `weights` is [out, in / group, kernel height, kernel width]; `pads` top, left, bottom, right. */
+  conv(
+    x: string,
+    name: string,
+    weights: Tensor,
+    bias: Tensor,
+    { stride = 1, pads = [0, 0, 0, 0], group = 1 } = {},
+  ): string {
     const inputs = [x, this.tensor(`${name}.weight`, weights), this.tensor(`${name}.bias`, bias)]
     const [, , height, width] = weights.shape as [number, number, number, number]
-    return this.node('Conv', inputs, { kernel_shape: [height, width], pads, strides: [stride, stride] })
+    const attributes = { kernel_shape: [height, width], pads, strides: [stride, stride] }
+    // Only where it says something: the bytes of the nets without groups are named in the manifest.
+    return this.node('Conv', inputs, group === 1 ? attributes : { ...attributes, group })
   }
 
   /** Flattens each sample in NCHW order and multiplies; `weights` is [in, out]. */
@@ -88,6 +96,13 @@ export class Graph {
     const name = `pads_${this.#count}`
     this.#tensors.push({ name, dims: [8], dataType: onnx.TensorProto.DataType.INT64, rawData: rawInts(pads) })
     return this.node('Pad', [x, name], { mode: 'constant' })
+  }
+
+  /** Divides [batch, n] by its length, or by a tiny number where that is zero: a black picture must not become NaN. */
+  l2Normalised(x: string): string {
+    const length = this.node('ReduceL2', [x], { axes: [1], keepdims: 1 })
+    const floor = this.tensor('tiny', { shape: [1], data: Float32Array.of(1e-12) })
+    return this.node('Div', [x, this.node('Max', [length, floor])])
   }
 
   encode(): Uint8Array {

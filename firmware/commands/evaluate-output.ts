@@ -1,0 +1,117 @@
+/** Evaluations for people: lines on the terminal, and one page. */
+import { type Chart, page, paragraph, svg, table } from '../evaluation/chart.js'
+import type { Result } from '../evaluation/identification.js'
+import type { OperatingPoint, Rate } from '../evaluation/operating-points.js'
+import type { Evaluation } from './evaluate.js'
+import type { IdentificationResult } from './evaluate-identification.js'
+import type { VerificationResult } from './evaluate-verification.js'
+
+const percent = (value: number) => `${(100 * value).toFixed(2)} %`
+const counted = ({ count, of, value, low, high }: Rate) =>
+  `${percent(value)} (${count} of ${of}; ${percent(low)} to ${percent(high)})`
+const similarity = (value: number) => value.toFixed(4)
+
+export function printResult(result: Evaluation): void {
+  console.log(`\n${heading(result)}`)
+  for (const [head, ...rows] of tables(result)) {
+    console.log('')
+    const all = [head!, ...rows]
+    const widths = head!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))
+    for (const row of all)
+      console.log(`  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')}`.trimEnd())
+  }
+}
+
+function heading({ embedder, detector, minFace, data, ...result }: Evaluation): string {
+  const nets = `${embedder}, ${detector} (min face ${minFace}), ${data}`
+  const missed = `${result.withoutFace} pictures without a face`
+  if (result.kind === 'verification')
+    return `${nets}: ${result.pairs.same} pairs of one person, ${result.pairs.different} of two; ${missed}`
+  return `${nets}: ${result.people} people enrolled with ${result.templates} templates, ${result.classifier}; ${missed}`
+}
+
+function tables(result: Evaluation): string[][][] {
+  return result.kind === 'verification' ? verificationTables(result) : identificationTables(result)
+}
+
+function verificationTables({ accuracy, points }: VerificationResult): string[][][] {
+  return [
+    [
+      ['accuracy, ten folds', 'standard error', 'threshold'],
+      [percent(accuracy.mean), percent(accuracy.standardError), similarity(accuracy.threshold)],
+    ],
+    [
+      ['false accept rate', 'threshold', 'true accept rate', 'falsely accepted'],
+      ...points.map((point) => [percent(point.wanted), ...cells(point)]),
+    ],
+  ]
+}
+
+function identificationTables({ classifier, single, leftOut, mostAlike }: IdentificationResult): string[][][] {
+  // An SVM's score is a probability; the threshold in use is a cosine.
+  const rows = (result: Result) => [...atRates(result), ...(classifier === 'svm' ? [] : [inUse(result)])]
+  return [
+    [['strangers (one picture)', 'threshold', 'known identified', 'strangers accepted'], ...rows(single)],
+    [
+      ['enrolled, left out (one picture)', 'threshold', 'known identified', 'left out accepted'],
+      ...rows(leftOut.single),
+    ],
+    [['the same, fused over five', 'threshold', 'known identified', 'left out accepted'], ...rows(leftOut.fused)],
+    [
+      ['taken for another person at the threshold in use', 'pictures'],
+      ['one picture', `${single.mistaken} of ${single.known}`],
+      ['fused over five', `${leftOut.fused.mistaken} of ${leftOut.fused.known}`],
+    ],
+    [
+      ['most alike of two people enrolled', 'taken for', 'similarity'],
+      ...mostAlike.map(({ subject, takenFor, score }) => [subject, takenFor, similarity(score)]),
+    ],
+  ]
+}
+
+const atRates = ({ points }: Result): string[][] =>
+  points.map((point) => [`at most ${percent(point.wanted)}`, ...cells(point)])
+
+const inUse = ({ shipped }: Result): string[] => ['at the threshold in use', ...cells(shipped)]
+
+const cells = ({ threshold, accepted, falselyAccepted }: OperatingPoint) => [
+  similarity(threshold),
+  counted(accepted),
+  counted(falselyAccepted),
+]
+
+/** All results are of one kind. `bare`: the curves alone. */
+export function reportPage(results: readonly Evaluation[], bare: boolean): string {
+  const drawing = svg(chart(results))
+  if (bare) return drawing
+  const title = `facelatch evaluate ${results[0]!.kind}`
+  const sections = results.flatMap((result) => [
+    paragraph(heading(result)),
+    ...tables(result).map(([head, ...body]) => table(head!, body)),
+  ])
+  const limits = 'In brackets: what was counted, and the limits within which the true share lies 19 times in 20.'
+  return page(title, [drawing, paragraph(limits), ...sections])
+}
+
+function chart(results: readonly Evaluation[]): Chart {
+  if (results[0]!.kind === 'verification')
+    return {
+      title: 'Are two pictures of one person?',
+      x: 'false accept rate',
+      y: 'true accept rate',
+      from: 1e-3,
+      least: 0.8,
+      series: results.map((result) => ({ name: result.embedder, points: (result as VerificationResult).roc })),
+    }
+  return {
+    title: 'Who is it, if anybody?',
+    x: 'false-positive identification rate',
+    y: 'true-positive identification rate',
+    from: 1e-3,
+    least: 0.6,
+    series: (results as readonly IdentificationResult[]).flatMap(({ embedder, single, leftOut }) => [
+      { name: embedder, points: single.curve },
+      { name: `${embedder}, five fused`, points: leftOut.fused.curve, dashed: true },
+    ]),
+  }
+}

@@ -1,0 +1,128 @@
+import { writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { findModel, writeThreshold } from '../adapters/models-manifest.js'
+import type { RecognizerSetup } from '../adapters/recognizer-native.js'
+import { UserError, wrongUsage } from '../app/errors.js'
+import type { Config } from '../config.js'
+import { classifierNames } from '../domain/classifiers.js'
+import { chooseModels, manifestPath, readManifest } from '../models.js'
+import { inRoot } from '../root.js'
+import { readArguments, readConfig } from './arguments.js'
+import { type Dataset, readDataset } from './evaluate-data.js'
+import { defaultCache, type Embeddings, embedPictures } from './evaluate-embeddings.js'
+import { type IdentificationResult, runIdentification, thresholdFrom } from './evaluate-identification.js'
+import { printResult, reportPage } from './evaluate-output.js'
+import { runVerification, type VerificationResult } from './evaluate-verification.js'
+
+const usage = `usage: facelatch evaluate verification|identification [--data DIR] [--embedder NAME]… [--enrol N] [--classifier NAME] [--json] [--report FILE] [--write-threshold] [--cache DIR] [--config FILE]
+verification     are two pictures of one person: accuracy in ten folds, ROC, true accept rate at false accept rates
+identification   who is it, if anybody: people enrolled with their first N pictures (5) and asked for with the others,
+                 strangers never enrolled; one picture at a time, and fused over five
+--data DIR         DIR/NAME/*.jpg, a folder for each person, or DIR/images/NAME/*.jpg with any of DIR/pairs.tsv, people.txt and
+                   strangers.txt; default: ../shared/data/lfw-dev beside the program
+--embedder NAME    a name from models/manifest.json, several times to compare; default: the one in use
+--classifier NAME  nearest (what runs at the door), imprinting or svm
+--report FILE      one page with tables and curves: .html, or .svg for the curves alone
+--write-threshold  identification: puts the similarity that one stranger in a thousand reaches, with how it was measured, into
+                   models/manifest.json
+--cache DIR        where embeddings are kept (~/.cache/facelatch/evaluate)`
+
+export type Evaluation = VerificationResult | IdentificationResult
+
+/** What an evaluation was done with. */
+export interface Context {
+  readonly embedder: string
+  readonly detector: string
+  readonly minFace: number
+  /** Similarity in use: the manifest's, unless configured. */
+  readonly threshold: number
+  readonly data: string
+}
+
+export async function main(args: string[]): Promise<number> {
+  const { values, positionals } = readArguments(
+    args,
+    {
+      data: { type: 'string' },
+      embedder: { type: 'string', multiple: true },
+      enrol: { type: 'string' },
+      classifier: { type: 'string' },
+      json: { type: 'boolean' },
+      report: { type: 'string' },
+      'write-threshold': { type: 'boolean' },
+      cache: { type: 'string' },
+    },
+    usage,
+  )
+  const [what, ...more] = positionals
+  if ((what !== 'verification' && what !== 'identification') || more.length > 0) throw wrongUsage(usage.split('\n')[0]!)
+  if (values['write-threshold'] && what !== 'identification')
+    throw wrongUsage('--write-threshold goes with identification: thresholds come from strangers, not from pairs')
+  const enrol = Number(values.enrol ?? 5)
+  if (!Number.isInteger(enrol) || enrol < 1) throw wrongUsage(`--enrol takes a whole number, not "${values.enrol}"`)
+  const classifier = classifierNames.find((name) => name === (values.classifier ?? 'nearest'))
+  if (!classifier)
+    throw wrongUsage(`--classifier takes one of ${classifierNames.join(', ')}, not "${values.classifier}"`)
+  if (values['write-threshold'] && classifier !== 'nearest')
+    throw wrongUsage('--write-threshold goes with --classifier nearest, which runs at the door')
+  const report = values.report
+  if (report !== undefined && !/\.(html|svg)$/.test(report)) throw wrongUsage('--report takes FILE.html or FILE.svg')
+
+  const data = readDataset(resolve(values.data ?? inRoot('../shared/data/lfw-dev')))
+  const config = readConfig(values.config)
+  const results: Evaluation[] = []
+  for (const name of values.embedder ?? [config.recognizer.embedder]) {
+    const { context, embeddings } = await embed(config, name, data, picturesFor(what, data), values.cache)
+    const result =
+      what === 'verification'
+        ? runVerification(data, embeddings, context)
+        : runIdentification(data, embeddings, context, { enrol, classifier })
+    results.push(result)
+    if (values.json) console.log(JSON.stringify(result))
+    else printResult(result)
+    if (values['write-threshold'] && result.kind === 'identification') {
+      const threshold = thresholdFrom(result)
+      writeThreshold(manifestPath(), context.embedder, threshold)
+      console.error(`${context.embedder}: threshold ${threshold.similarity} written to ${manifestPath()}`)
+    }
+  }
+  if (report !== undefined) write(report, reportPage(results, report.endsWith('.svg')))
+  return 0
+}
+
+function picturesFor(what: 'verification' | 'identification', data: Dataset): string[] {
+  if (what === 'verification') return data.pairs.flatMap(({ a, b }) => [a, b])
+  return [...data.people, ...data.strangers].flatMap((name) => data.pictures.get(name)!)
+}
+
+async function embed(
+  config: Config,
+  name: string,
+  data: Dataset,
+  pictures: readonly string[],
+  cache = defaultCache(),
+): Promise<{ context: Context; embeddings: Embeddings }> {
+  const manifest = readManifest()
+  const setup: RecognizerSetup = await chooseModels({
+    ...config,
+    recognizer: { ...config.recognizer, embedder: name },
+  })
+  const detector = config.recognizer.detector === 'auto' ? 'mtcnn' : config.recognizer.detector
+  const files = [detector, setup.embedder].flatMap((model) => Object.values(findModel(manifest, model).files))
+  const sums = files.map(({ sha256 }) => sha256)
+  const progress = (done: number, of: number) => {
+    if (done % 100 === 0 || done === of) console.error(`${setup.embedder}: ${done} of ${of} pictures`)
+  }
+  const embeddings = await embedPictures(pictures, { setup, sums, cache }, progress)
+  const { minFace } = config.recognizer
+  const context = { embedder: setup.embedder, detector, minFace, threshold: setup.threshold, data: data.name }
+  return { context, embeddings }
+}
+
+function write(file: string, text: string): void {
+  try {
+    writeFileSync(file, text)
+  } catch (error) {
+    throw new UserError(`cannot write the report ${file} (${(error as NodeJS.ErrnoException).code}); check --report`)
+  }
+}

