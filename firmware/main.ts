@@ -5,7 +5,6 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { startEmbeddedBroker } from './adapters/broker-embedded.js'
 import { createMqttBroker } from './adapters/broker-mqtt.js'
 import { systemClock } from './adapters/clock-system.js'
-import { createSimulatedGpio } from './adapters/gpio-simulated.js'
 import { createLog, type LogLevel } from './adapters/log-journal.js'
 import { createRecognizerProcess } from './adapters/recognizer-process.js'
 import { openStore } from './adapters/store-sqlite.js'
@@ -16,6 +15,7 @@ import { Recorder } from './app/recorder.js'
 import { Supervisor, type SupervisorEvent } from './app/supervisor.js'
 import type { Config } from './config.js'
 import { backoffMs } from './domain/backoff.js'
+import { openLines } from './lines.js'
 import type { Broker, Log } from './ports.js'
 import { inRoot } from './root.js'
 
@@ -50,7 +50,7 @@ export async function runSupervisor(config: Config, level: LogLevel): Promise<Ru
     log: log('store'),
     ...(config.mqtt.url === '' && { outboxLimit: 0 }),
   })
-  const gpio = await createSimulatedGpio({ ...config.gpio.simulated, clock, messages: log('gpio') })
+  const gpio = await openLines(config, clock, log('gpio'))
   const { broker, close: closeBroker } = await createBroker(config, log('mqtt'))
 
   const supervisor = new Supervisor({
