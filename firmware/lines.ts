@@ -43,7 +43,8 @@ export function driverFor({ gpio }: Config): Driver {
     chardev: hasGpiod(),
     sysfs: existsSync('/sys/class/gpio/export'),
   })
-  if ('problem' in chosen) throw new UserError(chosen.problem)
+  // Without a lock line the configuration is wrong; without GPIO the kernel is, today.
+  if ('problem' in chosen) throw new UserError(chosen.problem, gpio.lines.lock === '' ? 2 : 1)
   return chosen.driver
 }
 

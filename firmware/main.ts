@@ -45,13 +45,21 @@ export async function runSupervisor(config: Config, level: LogLevel): Promise<Ru
   const delay = monitorEventLoopDelay({ resolution: delayResolutionMs })
   delay.enable()
 
-  const store = await openStore({
-    path: config.store.path,
-    log: log('store'),
-    ...(config.mqtt.url === '' && { outboxLimit: 0 }),
-  })
+  // The lock first: after a crash it is at rest again before anything else can fail.
   const gpio = await openLines(config, clock, log('gpio'))
-  const { broker, close: closeBroker } = await createBroker(config, log('mqtt'))
+  const orLetGo = <T>(part: Promise<T>) =>
+    part.catch(async (error: unknown) => {
+      await gpio.close()
+      throw error
+    })
+  const store = await orLetGo(
+    openStore({
+      path: config.store.path,
+      log: log('store'),
+      ...(config.mqtt.url === '' && { outboxLimit: 0 }),
+    }),
+  )
+  const { broker, close: closeBroker } = await orLetGo(createBroker(config, log('mqtt')))
 
   const supervisor = new Supervisor({
     door: {
@@ -111,7 +119,7 @@ export async function runSupervisor(config: Config, level: LogLevel): Promise<Ru
   broker.onCommand((command) => feed({ type: 'command', command }))
   feed({ type: 'boot', doorOpen: gpio.read('door') })
   recorder.resume()
-  await broker.start()
+  await orLetGo(broker.start())
   recognizer.start()
 
   // People may be enrolled or removed by the command line while the door is guarded.
