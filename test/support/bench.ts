@@ -58,7 +58,9 @@ export async function startBench(
     if (child.exitCode !== null || child.signalCode !== null) return
     const ended = new Promise((resolve) => child.once('exit', resolve))
     child.stdin.end()
+    const late = setTimeout(() => child.kill('SIGKILL'), 3000)
     await ended
+    clearTimeout(late)
   })
   let rest = ''
   let log = ''
