@@ -40,10 +40,10 @@ t.test('an absent broker and an unknown host are said once', async (t) => {
   t.equal(unknown.log.lines.length, 1)
 })
 
-t.test('waits between attempts grow to half a minute and differ between devices', async (t) => {
+t.test('waits between attempts grow to five seconds and differ between devices', async (t) => {
   for (const [random, expected] of [
-    [0, [1, 2, 4, 8, 15, 15]],
-    [1, [2, 4, 8, 16, 30, 30]],
+    [0, [0.25, 0.5, 1, 2, 2.5, 2.5]],
+    [1, [0.5, 1, 2, 4, 5, 5]],
   ] as const) {
     const waits: number[] = []
     const clock: Clock = {
