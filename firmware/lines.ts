@@ -82,10 +82,7 @@ export async function openLines(config: Config, clock: Clock, log: Log): Promise
 }
 
 function claim(config: Config, driver: Driver, clock: Clock, log: Log): Promise<GuardableGpio> {
-  if (driver === 'simulated') {
-    log.warn('the lines are simulated: no real strike is driven')
-    return createSimulatedGpio({ ...simulatedPaths(config), clock, messages: log })
-  }
+  if (driver === 'simulated') return createSimulatedGpio({ ...simulatedPaths(config), clock, messages: log })
   const options = { ...linesOptions(config), log }
   return driver === 'gpiod' ? createGpiodGpio(options) : createOnoffGpio(options)
 }

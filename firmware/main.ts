@@ -15,7 +15,7 @@ import { Recorder } from './app/recorder.js'
 import { Supervisor, type SupervisorEvent } from './app/supervisor.js'
 import type { Config } from './config.js'
 import { backoffMs } from './domain/backoff.js'
-import { openLines } from './lines.js'
+import { driverFor, openLines } from './lines.js'
 import type { Broker, Log } from './ports.js'
 import { inRoot } from './root.js'
 
@@ -137,6 +137,7 @@ export async function runSupervisor(config: Config, level: LogLevel): Promise<Ru
   }
   await followPeople()
   const poll = setInterval(followPeople, galleryPollMs)
+  if (driverFor(config) === 'simulated') mainLog.warn('the lines are simulated: no real strike is driven')
   mainLog.info('guarding the door', { device: config.device.id, camera: config.camera.source, pid: process.pid })
 
   let ending: Promise<void> | undefined
