@@ -1,7 +1,9 @@
 /** Every configuration key: its meaning, its check and its default. The type `Config` follows from this table. */
 import { hostname } from 'node:os'
+import { parseLine } from './domain/lines.js'
 import { defaultTrackerOptions, type TrackerOptions } from './domain/tracker.js'
 import { defaultVotesOptions, type VotesOptions } from './domain/votes.js'
+import { inputLines, outputLines } from './ports.js'
 
 /** One key. `check` answers what is wrong with a value, as the end of a sentence: "must be …". */
 export interface Key<T> {
@@ -100,6 +102,20 @@ function numbers<T extends object>(options: T, where: string): { readonly [K in 
   }
 }
 
+const lineName = must(
+  'a number, "chip-label:line-name", "pin:31" on a Jetson, or "" for none; never gpiochipN',
+  (value) => typeof value === 'string' && (value === '' || parseLine(value) !== undefined),
+)
+const lines = [...outputLines, ...inputLines] as readonly string[]
+const lineList = (doc: string): Key<readonly string[]> => ({
+  doc,
+  default: [],
+  check: must(
+    `a list of ${lines.map((line) => `"${line}"`).join(', ')}`,
+    (value) => Array.isArray(value) && value.every((line) => lines.includes(line)),
+  ),
+})
+
 export const schema = {
   device: {
     id: text('Names this door in MQTT topics', hostname().replace(/[^A-Za-z0-9_.-]/g, '-') || 'facelatch', topicLevel),
@@ -141,6 +157,7 @@ export const schema = {
     strikeSeconds: seconds('How long the strike is powered for one grant', 5, 600),
     heldOpenSeconds: seconds('An open door is an alarm after this', 60),
     failMode: choice('The strike when facelatch is stopped: secure = unpowered, safe = powered', 'secure', 'safe'),
+    guardSeconds: seconds('A supervisor silent for this long is killed by its guard, the strike in failMode', 3, 60),
     sensor: flag('A door contact is wired to the door line', false),
   },
   access: {
@@ -148,11 +165,30 @@ export const schema = {
     maxSightingAgeMs: whole('A sighting older than this opens nothing, ms', 1000, 50, 5000),
   },
   gpio: {
-    driver: choice('What drives the lines', 'simulated'),
+    driver: choice(
+      'What drives the lines: gpiod = character device, onoff = /sys/class/gpio, auto = the first of them that is here',
+      'auto',
+      'gpiod',
+      'onoff',
+      'simulated',
+    ),
+    chip: text('Label of the chip whose numbers the lines are given by'),
+    lines: {
+      lock: text('The strike: number, "chip-label:line-name" or "pin:31"', '', lineName),
+      door: text('The door contact, on while open', '', lineName),
+      exit: text('The exit button', '', lineName),
+      enrol: text('The enrolment button', '', lineName),
+      led: text('The status LED', '', lineName),
+      tamper: text('The tamper contact', '', lineName),
+    },
+    activeLow: lineList('Lines that are on at low voltage, e.g. ["exit", "door"] for contacts to ground'),
+    pullUp: lineList('Inputs held high by the chip itself, where it can; not with onoff'),
+    pullDown: lineList('Inputs held low by the chip itself, where it can; not with onoff'),
+    debounceMs: whole('An input counts once it was steady for this long', 20, 0, 1000),
     simulated: {
-      log: path('File of JSON lines {at, line, value}', '/run/facelatch/gpio.jsonl'),
+      log: text('File of JSON lines {at, line, value}; "" is /run/facelatch/gpio.jsonl'),
       // sun_path of unix(7) holds 108 bytes with its end.
-      control: path('Unix socket that takes {"line":"exit","value":1}', '/run/facelatch/gpio.sock', 107),
+      control: text('Unix socket that takes {"line":"exit","value":1}; "" is /run/facelatch/gpio.sock'),
     },
   },
   mqtt: {

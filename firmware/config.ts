@@ -97,6 +97,7 @@ function fromVariable(key: Key<unknown>, text: string): unknown {
     const number = Number(text)
     return text.trim() !== '' && Number.isFinite(number) ? number : text
   }
+  if (Array.isArray(key.default)) return text.split(',').flatMap((item) => item.trim() || [])
   if (typeof key.default === 'boolean') return text === 'true' ? true : text === 'false' ? false : text
   return text
 }

@@ -6,7 +6,6 @@ import { startEmbeddedBroker } from './adapters/broker-embedded.js'
 import { createMqttBroker } from './adapters/broker-mqtt.js'
 import { claimExclusively } from './adapters/claim-socket.js'
 import { systemClock } from './adapters/clock-system.js'
-import { createSimulatedGpio } from './adapters/gpio-simulated.js'
 import { createLog, type LogLevel } from './adapters/log-journal.js'
 import { createRecognizerProcess } from './adapters/recognizer-process.js'
 import { openStore } from './adapters/store-sqlite.js'
@@ -17,6 +16,7 @@ import { Recorder } from './app/recorder.js'
 import { Supervisor, type SupervisorEvent } from './app/supervisor.js'
 import type { Config } from './config.js'
 import { backoffMs } from './domain/backoff.js'
+import { driverFor, openLines } from './lines.js'
 import type { Broker, Log } from './ports.js'
 import { inRoot } from './root.js'
 
@@ -71,14 +71,15 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
 
   const claim = await claimExclusively(config.store.path)
   undo.push(() => claim.release())
+  // The lock before what may fail: after a crash it is at rest again first of all.
+  const gpio = await openLines(config, clock, log('gpio'))
+  undo.push(() => gpio.close())
   const store = await openStore({
     path: config.store.path,
     log: log('store'),
     ...(config.mqtt.url === '' && { outboxLimit: 0 }),
   })
   undo.push(() => store.close())
-  const gpio = await createSimulatedGpio({ ...config.gpio.simulated, clock, messages: log('gpio') })
-  undo.push(() => gpio.close())
   const { broker, close: closeBroker } = await createBroker(config, log('mqtt'))
   undo.push(() => broker.stop().then(closeBroker))
 
@@ -158,6 +159,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   }
   await followPeople()
   const poll = setInterval(followPeople, galleryPollMs)
+  if (driverFor(config) === 'simulated') mainLog.warn('the lines are simulated: no real strike is driven')
   mainLog.info('guarding the door', { device: config.device.id, camera: config.camera.source, pid: process.pid })
 
   let ending: Promise<number> | undefined

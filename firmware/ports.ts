@@ -2,6 +2,8 @@
  * What facelatch asks of the outside. One adapter file per outside thing, named <port>-<thing>.ts; the domain knows none of it.
  */
 import type { NewEvent, StoredEvent } from './domain/events.js'
+import type { Board } from './domain/jetson-pins.js'
+import type { LineName } from './domain/lines.js'
 import type { Box, Candidate, Face, Landmarks } from './domain/types.js'
 
 /** `now` is monotonic milliseconds shared by all processes of the machine; `wall` is for people and logs only. */
@@ -87,6 +89,8 @@ export const outputLines = ['lock', 'led'] as const
 export const inputLines = ['door', 'exit', 'enrol', 'tamper'] as const
 export type OutputLine = (typeof outputLines)[number]
 export type InputLine = (typeof inputLines)[number]
+export const isOutput = (line: OutputLine | InputLine): line is OutputLine =>
+  (outputLines as readonly string[]).includes(line)
 
 /** Logical levels: true is "on" (strike powered, button pressed, door open); active-low wiring ends in the adapter. */
 export interface Gpio {
@@ -98,6 +102,50 @@ export interface Gpio {
   onInput(listener: (line: InputLine, on: boolean) => void): void
   /** Leaves the outputs in the levels given and lets the lines go. */
   close(): Promise<void>
+}
+
+/** What another process needs to drive the lock line when this one is gone: its descriptor, and how to use it. */
+export interface LockHandle {
+  readonly descriptor: number
+  /** `chardev`: a line request · `sysfs`: a `value` file · `log`: JSON lines of simulated lines. All are logical levels. */
+  readonly kind: 'chardev' | 'sysfs' | 'log'
+}
+
+/** Lines whose lock a guard can take over. The descriptor is valid until `close`. */
+export interface GuardableGpio extends Gpio {
+  readonly lockHandle: LockHandle
+}
+
+/** One line as configured. */
+export interface LineSettings {
+  readonly line: OutputLine | InputLine
+  /** The configuration's own text, for people. */
+  readonly text: string
+  readonly name: LineName
+  readonly activeLow: boolean
+  /** `none` leaves the pull as it is. */
+  readonly pull: 'none' | 'up' | 'down'
+  /** Logical level of an output from the moment it is claimed. */
+  readonly initial: boolean
+}
+
+/** What `doctor` says about one line. */
+export interface LineReport {
+  readonly settings: LineSettings
+  /** Chip and line, or what is wrong, as the end of a sentence with its remedy after a semicolon. */
+  readonly place?: string
+  readonly problem?: string
+  /** Who holds it, where the kernel says so. */
+  readonly holder?: string
+}
+
+/** How the real lines are to be found and read. */
+export interface LinesOptions {
+  readonly lines: readonly LineSettings[]
+  /** `gpio.chip` */
+  readonly chip: string
+  readonly board: Board | undefined
+  readonly debounceMs: number
 }
 
 // ── Home (supervisor) ─────────────────────────────────────────────────────────────────────────────────────────────

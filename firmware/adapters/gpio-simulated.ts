@@ -6,7 +6,15 @@
 import { closeSync, lstatSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
-import { type Clock, type Gpio, type InputLine, inputLines, type Log, type OutputLine, outputLines } from '../ports.js'
+import {
+  type Clock,
+  type GuardableGpio,
+  type InputLine,
+  inputLines,
+  type Log,
+  type OutputLine,
+  outputLines,
+} from '../ports.js'
 
 export interface SimulatedGpioOptions {
   /** The file that shows the lines; appended to, made when missing. */
@@ -21,7 +29,7 @@ export interface SimulatedGpioOptions {
 const longestCommand = 4096
 
 /** Outputs and inputs start at 0; the outputs' zeros are logged, so that the log tells one boot from the next. */
-export async function createSimulatedGpio(options: SimulatedGpioOptions): Promise<Gpio> {
+export async function createSimulatedGpio(options: SimulatedGpioOptions): Promise<GuardableGpio> {
   const { log, control, clock, messages } = options
   const levels = new Map<string, boolean>([...outputLines, ...inputLines].map((line) => [line, false]))
   const listeners: ((line: InputLine, on: boolean) => void)[] = []
@@ -85,6 +93,7 @@ export async function createSimulatedGpio(options: SimulatedGpioOptions): Promis
   server.on('error', (error) => messages.error('control socket failed', { control, error }))
 
   return {
+    lockHandle: { descriptor: file, kind: 'log' },
     write(line, on) {
       if (levels.get(line) === on && file !== undefined) return
       record(line, on)

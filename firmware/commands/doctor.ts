@@ -7,7 +7,9 @@ import { native } from '../adapters/recognizer-native.js'
 import { openStore } from '../adapters/store-sqlite.js'
 import { wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
+import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
 import { chooseModels } from '../models.js'
+import type { LineReport } from '../ports.js'
 import { readArguments, readConfig } from './arguments.js'
 import { openRecognizer } from './recognition.js'
 
@@ -128,13 +130,28 @@ async function camera(config: Config): Promise<Finding[]> {
 }
 
 async function lines(config: Config): Promise<Finding[]> {
-  return [
-    note(
-      'gpio',
-      `simulated lines, log ${config.gpio.simulated.log}, control ${config.gpio.simulated.control}: no real strike is driven`,
-      'this version has no driver for real lines',
-    ),
-  ]
+  try {
+    const driver = driverFor(config)
+    if (driver === 'simulated') {
+      const { log, control } = simulatedPaths(config)
+      const what = `simulated lines, log ${log}, control ${control}: no real strike is driven`
+      return [note('gpio', what, 'set gpio.lines.lock and gpio.driver for a real door')]
+    }
+    const found = inspectLines(config, driver).map((report) => lineFinding(driver, report))
+    const exit = note('gpio', 'there is no exit button', 'set gpio.lines.exit, or see to another way out')
+    return config.gpio.lines.exit === '' ? [...found, exit] : found
+  } catch (error) {
+    return [faultOf('gpio', error, 'see gpio.* in "facelatch config show"')]
+  }
+}
+
+function lineFinding(driver: string, { settings, place, problem, holder }: LineReport): Finding {
+  const line = `${settings.line} "${settings.text}"`
+  if (problem !== undefined) return faultOf('gpio', new Error(`${line}: ${problem}`), 'correct gpio.lines')
+  const what = `${line}: ${place}, ${driver}${settings.activeLow ? ', active low' : ''}`
+  if (holder === undefined) return ok('gpio', `${what}, free`)
+  if (holder.startsWith('facelatch')) return ok('gpio', `${what}, held by the running ${holder}`)
+  return fault('gpio', `${what}, held by ${holder}`, 'stop that, or choose another line')
 }
 
 async function store(config: Config): Promise<Finding[]> {

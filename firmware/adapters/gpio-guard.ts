@@ -1,0 +1,117 @@
+/**
+ * Puts a guard beside the lock line: a small process (native/guard.cc) that has the line's own descriptor and drives it to
+ * its resting level when this process is killed, stopped, hangs, or leaves the strike on for too long.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Clock, Gpio, GuardableGpio, Log } from '../ports.js'
+import { inRoot } from '../root.js'
+
+export interface GuardOptions {
+  /** The lock's level when nobody guards the door. */
+  readonly resting: boolean
+  /** One unlocking never powers the strike for longer, ms. */
+  readonly maxOnMs: number
+  /** Silence of this process that counts as a hang, ms. It is killed then. */
+  readonly hangMs: number
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** The guard is told this many times per `hangMs` that all is well. */
+const petsPerHang = 8
+/** How long the guard may take to say that it is ready, or to leave, ms. */
+const patienceMs = 2_000
+/** A guard that ended is replaced after this, ms. */
+const respawnMs = 100
+
+/** @throws Error of one line when the guard cannot be started: without it no strike is powered. */
+export async function guardLock(gpio: GuardableGpio, options: GuardOptions): Promise<Gpio> {
+  const { clock, log } = options
+  let powered = false
+  let closing = false
+  let guard: ChildProcess | undefined
+
+  const tell = (what: 'p' | '0' | '1') => {
+    if (guard?.stdin?.writable) guard.stdin.write(what)
+  }
+
+  const start = async (): Promise<void> => {
+    const child = spawnGuard(gpio, options)
+    guard = child
+    // A pipe to a guard that has ended fails; its end is dealt with below.
+    child.stdin!.on('error', () => {})
+    if (powered) tell('1')
+    const ready = new Promise<void>((resolve, reject) => {
+      const giveUp = clock.after(patienceMs, () => reject(new Error('it does not answer')))
+      child.once('error', reject)
+      child.once('exit', (code, signal) => reject(new Error(`it ended with ${signal ?? code}`)))
+      child.stdout!.on('data', (said: Buffer) => {
+        if (said.includes('r')) resolve()
+        if (said.includes('x')) log.error('the strike was on for longer than configured: its guard let it go')
+      })
+      child.once('exit', giveUp)
+    })
+    await ready.catch((error: Error) => {
+      child.kill('SIGKILL')
+      throw new Error(`the guard of the strike did not start: ${error.message}; run "npm run setup"`)
+    })
+    child.once('exit', (code, signal) => {
+      if (closing) return
+      log.error(`the guard of the strike ended with ${signal ?? code}; starting another`)
+      respawn()
+    })
+  }
+  const respawn = () =>
+    clock.after(respawnMs, () => {
+      if (closing) return
+      start().catch((error: Error) => {
+        log.error(error.message)
+        respawn()
+      })
+    })
+
+  try {
+    await start()
+  } catch (error) {
+    await gpio.close()
+    throw error
+  }
+  const pets = setInterval(() => tell('p'), options.hangMs / petsPerHang)
+
+  return {
+    write(line, on) {
+      if (line !== 'lock') return gpio.write(line, on)
+      powered = on
+      // Told before it is on, and after it is off: the guard errs towards letting go.
+      if (on) tell('1')
+      gpio.write(line, on)
+      if (!on) tell('0')
+    },
+    read: (line) => gpio.read(line),
+    onInput: (listener) => gpio.onInput(listener),
+    async close() {
+      if (closing) return
+      closing = true
+      clearInterval(pets)
+      const child = guard!
+      if (child.exitCode === null && child.signalCode === null) {
+        const left = once(child, 'exit')
+        child.stdin!.end()
+        await Promise.race([left, new Promise<void>((resolve) => clock.after(patienceMs, resolve))])
+      }
+      await gpio.close()
+    },
+  }
+}
+
+function spawnGuard({ lockHandle }: GuardableGpio, { resting, maxOnMs, hangMs }: GuardOptions): ChildProcess {
+  const numbers = [resting ? 1 : 0, Math.round(maxOnMs), Math.round(hangMs), process.pid].map(String)
+  return spawn(inRoot('build/native/facelatch-guard'), [lockHandle.kind, ...numbers], {
+    // A session of its own: what signals the supervisor's terminal or group does not reach it.
+    detached: true,
+    cwd: '/',
+    env: {},
+    stdio: ['pipe', 'pipe', 'inherit', lockHandle.descriptor],
+  })
+}
