@@ -136,6 +136,15 @@ std::vector<char> TrtContext::build(const std::string& path, const std::vector<c
 #if NV_TENSORRT_MAJOR < 11
   if (half) config->setFlag(nvinfer1::BuilderFlag::kFP16);
 #endif
+#if NV_TENSORRT_MAJOR < 10
+  // Off by itself from TensorRT 10 on: the libraries behind these take hundreds of megabytes and win nothing here.
+  using Source = nvinfer1::TacticSource;
+  uint32_t without = config->getTacticSources();
+  for (const Source source : {Source::kCUBLAS, Source::kCUBLAS_LT, Source::kCUDNN}) {
+    without &= ~(1u << static_cast<uint32_t>(source));
+  }
+  config->setTacticSources(without);
+#endif
   nvinfer1::IOptimizationProfile* profile = builder->createOptimizationProfile();
   using Select = nvinfer1::OptProfileSelector;
   const bool fits = profile->setDimensions(input.getName(), Select::kMIN, dims(within(file, spec.range.least))) &&
