@@ -34,6 +34,8 @@ struct ModelSpec {
   TensorSpec input;
   std::vector<TensorSpec> outputs;
   ShapeRange range{};
+  /// Where a small error is not forgotten but chooses another path: computed in FP32 whatever is asked for.
+  bool exact = false;
 };
 
 struct Tensor {

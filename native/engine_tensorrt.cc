@@ -122,6 +122,10 @@ class TensorRtEngine : public Engine {
     using Select = nvinfer1::OptProfileSelector;
     least_ = shapeOf(engine_->getProfileShape(input_.name.c_str(), 0, Select::kMIN));
     most_ = shapeOf(engine_->getProfileShape(input_.name.c_str(), 0, Select::kMAX));
+    if (least_ != spec.range.least || most_ != spec.range.most) {
+      const bool frozen = batch_ > 0 && spec.input.shape[0] == 0;
+      if (!frozen) refuse("its input " + input_.name + " cannot change its shape");
+    }
     for (const TensorSpec& output : spec.outputs) {
       outputs_.push_back(std::make_unique<Slot>());
       outputs_.back()->name = match(output, "output", outputs);
@@ -144,7 +148,8 @@ class TensorRtEngine : public Engine {
     const std::vector<int64_t> shape = shapeOf(engine_->getTensorShape(found->c_str()));
     bool fits = shape.size() == spec.shape.size();
     for (size_t i = 0; fits && i < shape.size(); ++i) {
-      fits = spec.shape[i] == 0 || shape[i] < 0 || shape[i] == spec.shape[i];
+      // Free in the file and in one size only in the profile is fixed here.
+      fits = spec.shape[i] <= 0 || shape[i] < 0 || shape[i] == spec.shape[i];
     }
     if (!fits) refuse(kind + " " + *found + " is of shape " + shapeText(shape) + ", not " + shapeText(spec.shape));
     return *found;
@@ -179,7 +184,8 @@ class TensorRtFactory : public EngineFactory {
     return std::make_unique<TensorRtEngine>(shared_, path, spec);
   }
   std::string description() const override {
-    return "TensorRT " + shared_->key.runtime + ", " + shared_->key.device + ", " + (shared_->half ? "FP16" : "FP32");
+    return "TensorRT " + shared_->key.runtime + ", " + shared_->key.device + ", " +
+           (shared_->half ? "FP16 (detector FP32)" : "FP32");
   }
   std::vector<std::string> notes() const override { return shared_->notes; }
 

@@ -79,6 +79,8 @@ std::unique_ptr<nvinfer1::ICudaEngine> TrtContext::engineFor(const std::string& 
   PlanKey wanted = key;
   wanted.model = sha256(model.data(), model.size());
   wanted.profile = profileText(spec.range);
+  const bool halved = half && !spec.exact;
+  wanted.precision = halved ? "fp16" : "fp32";
 
   auto start = std::chrono::steady_clock::now();
   std::string why;
@@ -107,6 +109,7 @@ std::unique_ptr<nvinfer1::ICudaEngine> TrtContext::engineFor(const std::string& 
 }
 
 std::vector<char> TrtContext::build(const std::string& path, const std::vector<char>& model, const ModelSpec& spec) {
+  const bool halved = half && !spec.exact;
   const auto fail = [&](const std::string& what) {
     return Error(Code::modelLoad, "TensorRT cannot use model " + path + ": " + what);
   };
@@ -132,9 +135,9 @@ std::vector<char> TrtContext::build(const std::string& path, const std::vector<c
   const std::unique_ptr<nvinfer1::IBuilderConfig> config(builder->createBuilderConfig());
   config->setMemoryPoolLimit(nvinfer1::MemoryPoolType::kWORKSPACE, workspace);
   // TF32 keeps ten bits of the mantissa: it is no FP32, and its answers miss a thousandth.
-  if (!half) config->clearFlag(nvinfer1::BuilderFlag::kTF32);
+  if (!halved) config->clearFlag(nvinfer1::BuilderFlag::kTF32);
 #if NV_TENSORRT_MAJOR < 11
-  if (half) config->setFlag(nvinfer1::BuilderFlag::kFP16);
+  if (halved) config->setFlag(nvinfer1::BuilderFlag::kFP16);
 #endif
 #if NV_TENSORRT_MAJOR < 10
   // Off by itself from TensorRT 10 on: the libraries behind these take hundreds of megabytes and win nothing here.
