@@ -131,8 +131,13 @@ export const schema = {
     stallSeconds: seconds('Seconds without a frame that count as a fault', 5),
   },
   recognizer: {
-    engine: choice('What runs the nets', 'auto', 'onnxruntime'),
-    precision: choice('Arithmetic of the nets', 'auto', 'fp32'),
+    engine: choice(
+      'What runs the nets: auto takes TensorRT where it works and the CPU where not',
+      'auto',
+      'tensorrt',
+      'onnxruntime',
+    ),
+    precision: choice("TensorRT's arithmetic: auto is fp16 where the GPU is fast at it", 'auto', 'fp32', 'fp16'),
     detector: choice('Face detector', 'auto', 'mtcnn'),
     embedder: text('A name from models/manifest.json, or auto for the best one installed', 'auto'),
     classifier: choice('A person is his nearest template, or the mean of them', 'nearest', 'imprinting'),
@@ -150,6 +155,7 @@ export const schema = {
     threads: whole('Inference threads; 0 leaves one core to the supervisor', 0, 0, 64),
     heartbeatSeconds: seconds('Silence of the recognizer after which it is killed and started again', 10),
     models: text('Folder of built models; "" is the one beside the manifest'),
+    plans: text('Folder of TensorRT plans; "" is plans/ in the folder of models'),
   },
   tracker: numbers<TrackerOptions>(defaultTrackerOptions, 'TrackerOptions in firmware/domain/tracker.ts'),
   votes: numbers<VotesOptions>(defaultVotesOptions, 'VotesOptions in firmware/domain/votes.ts'),

@@ -64,7 +64,8 @@ export async function chooseModels(config: Config): Promise<RecognizerSetup> {
     threshold: config.recognizer.threshold ?? embedder.threshold!.similarity,
     classifier: config.recognizer.classifier,
     options: {
-      engine: 'onnxruntime',
+      engine: config.recognizer.engine,
+      tensorrt: { precision: config.recognizer.precision, plans: config.recognizer.plans || join(folder, 'plans') },
       threads: config.recognizer.threads || Math.max(1, availableParallelism() - 1),
       detector: {
         type: 'mtcnn',

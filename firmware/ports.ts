@@ -70,6 +70,10 @@ export interface Template {
 
 export interface Recognizer {
   readonly engine: string
+  /** Why it is not the engine one would expect here. */
+  readonly fallback: string | null
+  /** What loading did, one line each, for people. */
+  readonly notes: readonly string[]
   /** Name of the embedder: templates of another embedder live in another space and are never mixed in. */
   readonly embedder: string
   readonly dimensions: number

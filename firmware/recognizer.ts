@@ -55,7 +55,8 @@ async function configure(config: Config): Promise<void> {
       beat()
     },
   })
-  send({ type: 'ready', engine: loaded.engine, embedder: loaded.embedder, threshold: loaded.threshold })
+  const { engine, embedder, threshold, fallback, notes } = loaded
+  send({ type: 'ready', engine, embedder, threshold, notes, ...(fallback === null ? {} : { fallback }) })
 }
 
 /** Also while models load, which may take minutes. A net that never answers must not look alive: it is silent. */

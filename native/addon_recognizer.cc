@@ -53,8 +53,20 @@ std::array<float, count> arrayOf(const std::vector<float>& values) {
 
 RecognizerOptions readOptions(const Napi::Value& value) {
   const Options given(value, "options");
-  given.oneOf("engine", {"onnxruntime"});
   RecognizerOptions options;
+  const std::string engine = given.oneOf("engine", {"auto", "tensorrt", "onnxruntime"});
+  options.engine = engine == "auto"       ? EngineChoice::automatic
+                   : engine == "tensorrt" ? EngineChoice::tensorrt
+                                          : EngineChoice::onnxruntime;
+  if (given.has("tensorrt")) {
+    const Options tensorrt = given.object("tensorrt");
+    const std::string precision = tensorrt.oneOf("precision", {"auto", "fp32", "fp16"});
+    options.tensorrt.precision = precision == "fp32"   ? Precision::fp32
+                                 : precision == "fp16" ? Precision::fp16
+                                                       : Precision::automatic;
+    if (tensorrt.has("plans")) options.tensorrt.plans = tensorrt.string("plans");
+    if (tensorrt.has("module")) options.tensorrt.module = tensorrt.string("module");
+  }
   options.threads = given.integer("threads", 0, 256);
 
   const Options detector = given.object("detector");
@@ -134,6 +146,8 @@ class RecognizerWrap : public Napi::ObjectWrap<RecognizerWrap> {
     if (!info[0].IsExternal()) throw argumentError(info.Env(), "Recognizer has no constructor; use Recognizer.load");
     recognizer_ = *info[0].As<Napi::External<RecognizerPtr>>().Data();
     engine_ = recognizer_->engine();
+    fallback_ = recognizer_->fallback();
+    notes_ = recognizer_->notes();
   }
 
   static Napi::Function define(Napi::Env env) {
@@ -141,6 +155,8 @@ class RecognizerWrap : public Napi::ObjectWrap<RecognizerWrap> {
         env, "Recognizer",
         {StaticMethod<&RecognizerWrap::load>("load"),
          InstanceAccessor<&RecognizerWrap::engine>("engine", napi_enumerable),
+         InstanceAccessor<&RecognizerWrap::fallback>("fallback", napi_enumerable),
+         InstanceAccessor<&RecognizerWrap::notes>("notes", napi_enumerable),
          InstanceMethod<&RecognizerWrap::detect>("detect"), InstanceMethod<&RecognizerWrap::identify>("identify"),
          InstanceMethod<&RecognizerWrap::align>("align"), InstanceMethod<&RecognizerWrap::setGallery>("setGallery"),
          InstanceMethod<&RecognizerWrap::close>("close")});
@@ -160,6 +176,16 @@ class RecognizerWrap : public Napi::ObjectWrap<RecognizerWrap> {
   }
 
   Napi::Value engine(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), engine_); }
+
+  Napi::Value fallback(const Napi::CallbackInfo& info) {
+    return fallback_.empty() ? info.Env().Null() : Napi::String::New(info.Env(), fallback_);
+  }
+
+  Napi::Value notes(const Napi::CallbackInfo& info) {
+    Napi::Array lines = Napi::Array::New(info.Env(), notes_.size());
+    for (uint32_t i = 0; i < notes_.size(); ++i) lines[i] = notes_[i];
+    return lines;
+  }
 
   Napi::Value detect(const Napi::CallbackInfo& info) {
     return promised(info.Env(), [&](Napi::Promise::Deferred deferred) {
@@ -299,6 +325,8 @@ class RecognizerWrap : public Napi::ObjectWrap<RecognizerWrap> {
 
   RecognizerPtr recognizer_;
   std::string engine_;
+  std::string fallback_;
+  std::vector<std::string> notes_;
   std::deque<Job> jobs_;
   bool running_ = false;
 };

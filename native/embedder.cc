@@ -16,7 +16,11 @@ constexpr size_t mostInBatch = 16;
 Embedder::Embedder(EngineFactory& engines, EmbedderOptions options)
     : options_(std::move(options)),
       engine_(engines.load(options_.path, {{"", {0, 3, options_.height, options_.width}},
-                                           {{"", {0, static_cast<int64_t>(options_.dimensions)}}}})) {}
+                                           {{"", {0, static_cast<int64_t>(options_.dimensions)}}},
+                                           // One face at a time is what a door sees.
+                                           {{1, 3, options_.height, options_.width},
+                                            {1, 3, options_.height, options_.width},
+                                            {mostInBatch, 3, options_.height, options_.width}}})) {}
 
 std::vector<uint8_t> Embedder::align(const View& picture, const Landmarks& landmarks) const {
   return warp(picture, inverse(similarity(landmarks, options_.target)), options_.width, options_.height);

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <functional>
 #include <mutex>
-#include <numeric>
 #include <thread>
 
 #include "engine.h"
@@ -41,20 +40,6 @@ class DenormalsOff {
   uint64_t saved_;
 #endif
 };
-
-std::string shapeText(const std::vector<int64_t>& shape) {
-  std::string text = "[";
-  for (const int64_t size : shape) text += (text.size() > 1 ? "," : "") + (size <= 0 ? "?" : std::to_string(size));
-  return text + "]";
-}
-
-/// The runtime's messages run over lines.
-std::string oneLine(std::string text) {
-  for (char& c : text) {
-    if (c == '\n' || c == '\r') c = ' ';
-  }
-  return text;
-}
 
 void initialiseApi() {
   static std::once_flag once;
@@ -220,12 +205,6 @@ class OnnxRuntimeFactory : public EngineFactory {
 };
 
 }  // namespace
-
-void Tensor::reshape(std::vector<int64_t> to) {
-  shape = std::move(to);
-  values.resize(std::accumulate(shape.begin(), shape.end(), size_t{1},
-                                [](size_t product, int64_t size) { return product * static_cast<size_t>(size); }));
-}
 
 std::shared_ptr<EngineFactory> onnxRuntime(int threads) {
   initialiseApi();

@@ -30,4 +30,12 @@ class Error : public std::runtime_error {
   Code code;
 };
 
+/// The runtimes' messages run over lines.
+inline std::string oneLine(std::string text) {
+  for (char& c : text) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  return text;
+}
+
 }  // namespace facelatch

@@ -123,10 +123,19 @@ export interface EmbedderOptions {
 }
 
 export interface RecognizerOptions {
-  engine: 'onnxruntime'
+  /** `auto`: TensorRT where it was built and works, else ONNX Runtime on the CPU; see `Recognizer.fallback`. */
+  engine: 'auto' | 'tensorrt' | 'onnxruntime'
+  tensorrt?: {
+    /** `auto` is fp16 where the GPU is fast at it. */
+    precision: 'auto' | 'fp32' | 'fp16'
+    /** Folder where plans are kept; without it they are built at every start. */
+    plans?: string
+    /** Another shared object than the facelatch-tensorrt.so beside the addon, for tests. */
+    module?: string
+  }
   detector: DetectorOptions
   embedder: EmbedderOptions
-  /** Threads of the one inference pool of the process, 0 for one per core. While a recognizer lives, its pool is shared. */
+  /** Threads of the CPU engine's one pool in the process, 0 for one per core. While a recognizer lives, its pool is shared. */
   threads: number
 }
 
@@ -161,6 +170,10 @@ export class Recognizer {
   private constructor()
   /** Which engine runs, for people: e.g. `ONNX Runtime 1.30.0, CPU, 2 threads`. */
   readonly engine: string
+  /** Why the CPU computes although the machine has a GPU or the addon was built for one; null otherwise. */
+  readonly fallback: string | null
+  /** What loading did, one line each: plans built or loaded with their times, plans that could not be kept. */
+  readonly notes: readonly string[]
   /**
    * Full sweep without `regions`; with them only the refinement nets run, on those boxes (predicted faces, at most 256).
    * Faces come largest first; boxes may reach beyond the picture.

@@ -26,6 +26,20 @@ double millisecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// Pictures up to this many pixels on their longer side; the usual ones are 640x480.
+constexpr double longestPicture = 4096;
+
+ShapeRange pyramidRange(double minFace) {
+  const auto scaled = [minFace](double pixels) { return static_cast<int64_t>(std::ceil(pixels * window / minFace)); };
+  return {
+      {1, 3, window, window}, {1, 3, scaled(480), scaled(640)}, {1, 3, scaled(longestPicture), scaled(longestPicture)}};
+}
+
+ShapeRange cropRange(int side, size_t batch) {
+  const auto most = static_cast<int64_t>(batch);
+  return {{1, 3, side, side}, {most / 4, 3, side, side}, {most, 3, side, side}};
+}
+
 double area(const Box& box) { return box.width * box.height; }
 
 double overlapOf(const Box& a, const Box& b, Overlap overlap) {
@@ -92,14 +106,22 @@ std::vector<double> pyramid(int width, int height, double minFace, double factor
   return scales;
 }
 
+// Exact: in FP16 suppression picked other candidates, boxes moved by up to 3.8 pixels (1549 pictures, H100), and
+// nothing was faster.
 Mtcnn::Mtcnn(EngineFactory& engines, DetectorOptions options)
     : options_(std::move(options)),
-      pnet_(engines.load(options_.pnet,
-                         {{"input", {-1, 3, -1, -1}}, {{"prob", {-1, 2, -1, -1}}, {"regression", {-1, 4, -1, -1}}}})),
-      rnet_(engines.load(options_.rnet,
-                         {{"input", {-1, 3, rnetSide, rnetSide}}, {{"prob", {0, 2}}, {"regression", {0, 4}}}})),
+      pnet_(engines.load(options_.pnet, {{"input", {-1, 3, -1, -1}},
+                                         {{"prob", {-1, 2, -1, -1}}, {"regression", {-1, 4, -1, -1}}},
+                                         pyramidRange(options_.minFace),
+                                         true})),
+      rnet_(engines.load(options_.rnet, {{"input", {-1, 3, rnetSide, rnetSide}},
+                                         {{"prob", {0, 2}}, {"regression", {0, 4}}},
+                                         cropRange(rnetSide, rnetBatch),
+                                         true})),
       onet_(engines.load(options_.onet, {{"input", {-1, 3, onetSide, onetSide}},
-                                         {{"prob", {0, 2}}, {"regression", {0, 4}}, {"landmarks", {0, 10}}}})) {}
+                                         {{"prob", {0, 2}}, {"regression", {0, 4}}, {"landmarks", {0, 10}}},
+                                         cropRange(onetSide, onetBatch),
+                                         true})) {}
 
 std::vector<Face> Mtcnn::detect(const View& picture, DetectTimings& timings) {
   const auto start = std::chrono::steady_clock::now();

@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+#include "error.h"
+
 namespace facelatch {
 namespace {
 
@@ -24,29 +26,44 @@ void trimMemory() {
 
 Recognizer::Trim::~Trim() { trimMemory(); }
 
+Recognizer::Nets::Nets(std::shared_ptr<EngineFactory> factory, const RecognizerOptions& options)
+    : engines(std::move(factory)), detector(*engines, options.detector), embedder(*engines, options.embedder) {}
+
+/// A door with a slow recognizer is better than one without: whatever TensorRT lacks, the CPU takes over all nets.
+std::unique_ptr<Recognizer::Nets> Recognizer::load(const RecognizerOptions& options, std::string& fallback) {
+  const bool wanted = options.engine == EngineChoice::tensorrt ||
+                      (options.engine == EngineChoice::automatic && tensorRtExpected(options.tensorrt));
+  if (wanted) {
+    try {
+      return std::make_unique<Nets>(tensorRt(options.tensorrt), options);
+    } catch (const Error& error) {
+      if (options.engine == EngineChoice::tensorrt) throw;
+      fallback = error.what();
+    }
+  }
+  return std::make_unique<Nets>(onnxRuntime(options.threads), options);
+}
+
 Recognizer::Recognizer(const RecognizerOptions& options)
-    : engines_(onnxRuntime(options.threads)),
-      detector_(*engines_, options.detector),
-      embedder_(*engines_, options.embedder),
-      gallery_(std::make_shared<Gallery>()) {
+    : nets_(load(options, fallback_)), gallery_(std::make_shared<Gallery>()) {
   trimMemory();
 }
 
 std::vector<Face> Recognizer::detect(const Picture& picture, DetectTimings& timings) {
-  return detector_.detect(picture.view(), timings);
+  return nets_->detector.detect(picture.view(), timings);
 }
 
 std::vector<Face> Recognizer::refine(const Picture& picture, const std::vector<Box>& regions, DetectTimings& timings) {
-  return detector_.refine(picture.view(), regions, timings);
+  return nets_->detector.refine(picture.view(), regions, timings);
 }
 
 std::vector<Identification> Recognizer::identify(const Picture& picture, const std::vector<Landmarks>& faces, size_t k,
                                                  IdentifyTimings& timings) {
   const auto start = Clock::now();
   std::vector<std::vector<uint8_t>> aligned;
-  for (const Landmarks& face : faces) aligned.push_back(embedder_.align(picture.view(), face));
+  for (const Landmarks& face : faces) aligned.push_back(nets_->embedder.align(picture.view(), face));
   const auto alignedAt = Clock::now();
-  std::vector<std::vector<float>> embeddings = embedder_.embed(aligned);
+  std::vector<std::vector<float>> embeddings = nets_->embedder.embed(aligned);
   const auto embeddedAt = Clock::now();
   // Held through the call: all faces of one picture meet the same gallery, and replacing it frees nothing in use.
   const std::shared_ptr<const Gallery> gallery = std::atomic_load(&gallery_);
@@ -61,7 +78,7 @@ std::vector<Identification> Recognizer::identify(const Picture& picture, const s
 }
 
 std::vector<uint8_t> Recognizer::align(const Picture& picture, const Landmarks& landmarks) const {
-  return embedder_.align(picture.view(), landmarks);
+  return nets_->embedder.align(picture.view(), landmarks);
 }
 
 void Recognizer::setGallery(std::shared_ptr<const Gallery> gallery) {

@@ -12,10 +12,16 @@
 
 namespace facelatch {
 
+/// `automatic` takes the GPU where there is one and the CPU where that fails.
+enum class EngineChoice { automatic, tensorrt, onnxruntime };
+
 struct RecognizerOptions {
   DetectorOptions detector;
   EmbedderOptions embedder;
+  /// Of the CPU's engine.
   int threads;
+  EngineChoice engine = EngineChoice::onnxruntime;
+  TensorRtOptions tensorrt{};
 };
 
 struct Identification {
@@ -44,19 +50,30 @@ class Recognizer : Counted<Recognizer> {
   std::vector<uint8_t> align(const Picture& picture, const Landmarks& landmarks) const;
   void setGallery(std::shared_ptr<const Gallery> gallery);
 
-  size_t dimensions() const { return embedder_.dimensions(); }
-  std::string engine() const { return engines_->description(); }
+  size_t dimensions() const { return nets_->embedder.dimensions(); }
+  std::string engine() const { return nets_->engines->description(); }
+  /// Why the CPU computes although a GPU was to be expected; empty otherwise.
+  const std::string& fallback() const { return fallback_; }
+  std::vector<std::string> notes() const { return nets_->engines->notes(); }
 
  private:
+  struct Nets {
+    Nets(std::shared_ptr<EngineFactory> factory, const RecognizerOptions& options);
+    std::shared_ptr<EngineFactory> engines;
+    Mtcnn detector;
+    Embedder embedder;
+  };
+
+  static std::unique_ptr<Nets> load(const RecognizerOptions& options, std::string& fallback);
+
   /// First in, so last out, also when loading fails.
   struct Trim {
     ~Trim();
   };
 
   Trim trim_;
-  std::shared_ptr<EngineFactory> engines_;
-  Mtcnn detector_;
-  Embedder embedder_;
+  std::string fallback_;
+  std::unique_ptr<Nets> nets_;
   std::shared_ptr<const Gallery> gallery_;
 };
 

@@ -73,6 +73,14 @@ class Bound implements Recognizer {
     return this.#native.engine
   }
 
+  get fallback(): string | null {
+    return this.#native.fallback
+  }
+
+  get notes(): readonly string[] {
+    return this.#native.notes
+  }
+
   detect(frame: Picture, regions?: readonly Box[]) {
     return this.#native.detect(frame as NativeFrame, regions)
   }

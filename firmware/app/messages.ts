@@ -38,7 +38,16 @@ export interface Health {
 export type CameraStatus = 'opening' | 'live' | 'fault' | 'ended'
 
 export type FromRecognizer =
-  | { readonly type: 'ready'; readonly engine: string; readonly embedder: string; readonly threshold: number }
+  | {
+      readonly type: 'ready'
+      readonly engine: string
+      readonly embedder: string
+      readonly threshold: number
+      /** Why the CPU computes although there is a GPU. */
+      readonly fallback?: string
+      /** What loading did, for people. */
+      readonly notes?: readonly string[]
+    }
   | {
       readonly type: 'sighting'
       /** Stream time, ms. */

@@ -151,10 +151,17 @@ export class Supervisor {
   #recognizer(message: FromRecognizer, now: number): Effect[] {
     switch (message.type) {
       case 'ready': {
-        const { engine, embedder, threshold } = message
+        const { engine, embedder, threshold, fallback, notes = [] } = message
         this.#visits.reset()
         this.#report = { ...this.#report, recognizer: 'running', camera: 'opening', engine, embedder, threshold }
-        return [record({ type: 'recognizer_ready', detail: { engine, embedder, threshold } }), ...this.#sendGallery()]
+        return [
+          record({ type: 'recognizer_ready', detail: { engine, embedder, threshold } }),
+          ...(fallback === undefined
+            ? []
+            : [record({ type: 'engine_fallback', detail: { engine, reason: fallback } })]),
+          ...notes.map((message): Effect => ({ do: 'tell', message })),
+          ...this.#sendGallery(),
+        ]
       }
       case 'camera':
         return this.#camera(message.status, message.reason)

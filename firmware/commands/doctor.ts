@@ -92,10 +92,22 @@ async function engine(config: Config): Promise<Finding[]> {
   try {
     const recognizer = await openRecognizer(config)
     await recognizer.close()
-    return [ok('engine', recognizer.engine)]
-  } catch {
-    return [] // said by the checks before
+    const { engine, fallback, notes } = recognizer
+    return [
+      fallback === null
+        ? ok('engine', `${engine}, as ${whyEngine(config, engine)}`)
+        : note('engine', `${engine}, for want of TensorRT: ${fallback}`, 'slower, and it works'),
+      ...notes.map((what) => ok('plans', what)),
+    ]
+  } catch (error) {
+    // Anything else was said by the checks before.
+    return config.recognizer.engine === 'tensorrt' ? [faultOf('engine', error, 'set recognizer.engine to auto')] : []
   }
+}
+
+function whyEngine({ recognizer }: Config, engine: string): string {
+  if (recognizer.engine !== 'auto') return `recognizer.engine is ${recognizer.engine}`
+  return engine.startsWith('TensorRT') ? 'there is a GPU that it can use' : 'there is no GPU and none was built for'
 }
 
 /** Looks, and does not open: the service may be using the camera. */

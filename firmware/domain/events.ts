@@ -18,6 +18,7 @@ export const eventTypes = [
   'camera_restored',
   'recognizer_lost',
   'recognizer_ready',
+  'engine_fallback',
   'store_fault',
   'started',
   'stopped',

@@ -2,6 +2,8 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import t from 'tap'
+import { loadConfig } from '../../firmware/config.js'
+import { chooseModels } from '../../firmware/models.js'
 import { clip, root } from '../support/appliance.js'
 
 type Native = typeof import('../../native/index.js')
@@ -97,4 +99,21 @@ t.test('arguments that make no sense are named, and crash nothing', async (t) =>
     await t.rejects(Promise.resolve().then(() => bad.Camera!.open!(options)))
   for (const options of [undefined, {}, { engine: 'abacus' }])
     await t.rejects(Promise.resolve().then(() => bad.Recognizer!.load!(options)))
+})
+
+t.test('an engine for the GPU that cannot be used leaves the work to the CPU, and says why', async (t) => {
+  const { options } = await chooseModels(loadConfig([], {}))
+  const load = (engine: 'auto' | 'tensorrt' | 'onnxruntime', module: string) =>
+    native.Recognizer.load({ ...options, engine, tensorrt: { precision: 'auto', module } })
+  const stand = join(root, 'build/native/libtest_module.so')
+  const fallen = await load('auto', stand)
+  t.match(fallen.engine, /^ONNX Runtime/)
+  t.match(fallen.fallback, /layer Conv_1/)
+  await fallen.close()
+  await t.rejects(load('tensorrt', stand), { code: 'MODEL_LOAD', message: /layer Conv_1/ })
+  await t.rejects(load('tensorrt', '/nowhere.so'), { code: 'MODEL_LOAD', message: /this build has no TensorRT/ })
+  const asked = await load('onnxruntime', stand)
+  t.equal(asked.fallback, null)
+  t.same(asked.notes, [])
+  await asked.close()
 })

@@ -103,6 +103,31 @@ t.test('the gallery goes to a recognizer that runs, whenever people change', asy
   t.notOk(kinds(supervisor.step({ type: 'people', count: 3 })).includes('send-gallery'))
 })
 
+t.test('a recognizer without its GPU is told as an event, and works', async (t) => {
+  const ready = { type: 'ready', engine: 'CPU', embedder: 'e', threshold: 0.9 } as const
+  const events = (message: FromRecognizer) =>
+    make()
+      .step({ type: 'recognizer', message, now: 0 })
+      .flatMap((effect) => (effect.do === 'record' ? [effect.event] : []))
+  t.same(
+    events(ready).map(({ type }) => type),
+    ['recognizer_ready'],
+  )
+  t.match(events({ ...ready, fallback: 'libnvinfer.so.8 is missing' }), [
+    { type: 'recognizer_ready' },
+    { type: 'engine_fallback', detail: { engine: 'CPU', reason: /libnvinfer/ } },
+  ])
+  const supervisor = make()
+  supervisor.step({ type: 'recognizer', message: { ...ready, fallback: 'x', notes: [] }, now: 0 })
+  t.equal(supervisor.report.recognizer, 'running')
+  t.match(
+    make()
+      .step({ type: 'recognizer', message: { ...ready, notes: ['plan built'] }, now: 0 })
+      .find(({ do: what }) => what === 'tell'),
+    { message: 'plan built' },
+  )
+})
+
 t.test('a camera that comes back is told once', async (t) => {
   const supervisor = make()
   const camera = (status: 'live' | 'fault') =>

@@ -1,0 +1,108 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+#include "check.h"
+
+namespace facelatch::check {
+namespace fs = std::filesystem;
+
+PicturePtr readPpm(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string magic;
+  int width = 0, height = 0, most = 0;
+  file >> magic >> width >> height >> most;
+  file.get();
+  if (!file || magic != "P6" || most != 255 || width < 1 || height < 1 || width > 16384 || height > 16384) {
+    throw std::runtime_error(path + " is no binary 8-bit PPM");
+  }
+  std::vector<uint8_t> pixels(static_cast<size_t>(width) * height * 3);
+  file.read(reinterpret_cast<char*>(pixels.data()), static_cast<std::streamsize>(pixels.size()));
+  if (!file) throw std::runtime_error(path + " is cut short");
+  return std::make_shared<Picture>(std::move(pixels), width, height);
+}
+
+std::vector<NamedPicture> readPictures(const std::string& folder, size_t most) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() == ".ppm") files.push_back(entry.path());
+  }
+  if (files.empty()) throw std::runtime_error("no .ppm in " + folder);
+  std::sort(files.begin(), files.end());
+  if (files.size() > most) files.resize(most);
+  std::vector<NamedPicture> pictures;
+  for (const fs::path& file : files) {
+    pictures.push_back({fs::relative(file, folder).replace_extension().string(), readPpm(file.string())});
+  }
+  return pictures;
+}
+
+PicturePtr scene(const std::vector<NamedPicture>& pictures, size_t count) {
+  constexpr int width = 640, height = 480;
+  std::vector<uint8_t> pixels(static_cast<size_t>(width) * height * 3, 128);
+  const int side = count == 1 ? 250 : 160;
+  std::vector<float> planes(static_cast<size_t>(3) * side * side);
+  for (size_t i = 0; i < count; ++i) {
+    const View view = pictures.at(i).picture->view();
+    resample(view, {0, 0, double(view.width), double(view.height)}, side, side, {{0, 0, 0}, {1, 1, 1}, false},
+             planes.data());
+    const int left = count == 1 ? 195 : static_cast<int>(i % 4) * side;
+    const int top = count == 1 ? 115 : static_cast<int>(i / 4) * side;
+    for (int y = 0; y < side; ++y) {
+      for (int x = 0; x < side; ++x) {
+        for (int c = 0; c < 3; ++c) {
+          pixels[(static_cast<size_t>(top + y) * width + left + x) * 3 + c] =
+              static_cast<uint8_t>(std::lround(planes[(static_cast<size_t>(c) * side + y) * side + x]));
+        }
+      }
+    }
+  }
+  return std::make_shared<Picture>(std::move(pixels), width, height);
+}
+
+RecognizerOptions options(const Setup& setup, EngineChoice engine, Precision precision) {
+  RecognizerOptions result{};
+  result.detector = {setup.models + "/mtcnn-pnet.onnx",
+                     setup.models + "/mtcnn-rnet.onnx",
+                     setup.models + "/mtcnn-onet.onnx",
+                     40,
+                     16,
+                     {0.6f, 0.7f, 0.7f},
+                     0.709};
+  // models/manifest.json, dlib-resnet.
+  result.embedder = {setup.models + "/dlib-resnet.onnx",
+                     150,
+                     150,
+                     {{122.782f, 117.001f, 104.298f}, {0.00390625f, 0.00390625f, 0.00390625f}, false},
+                     {46.27f, 44.38f, 101.68f, 44.38f, 73.97f, 76.98f, 49.51f, 105.07f, 98.44f, 105.07f},
+                     128};
+  result.engine = engine;
+  result.tensorrt.precision = precision;
+  result.tensorrt.plans = setup.plans;
+  return result;
+}
+
+std::unique_ptr<Recognizer> load(const RecognizerOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  auto recognizer = std::make_unique<Recognizer>(options);
+  std::printf("%s: loaded in %.2f s\n", recognizer->engine().c_str(),
+              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  for (const std::string& note : recognizer->notes()) std::printf("  %s\n", note.c_str());
+  if (!recognizer->fallback().empty()) std::printf("  fallback: %s\n", recognizer->fallback().c_str());
+  std::fflush(stdout);
+  return recognizer;
+}
+
+double percentile(std::vector<double> values, double share) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[std::min(values.size() - 1, static_cast<size_t>(share * static_cast<double>(values.size())))];
+}
+
+double median(std::vector<double> values) { return percentile(std::move(values), 0.5); }
+
+}  // namespace facelatch::check
