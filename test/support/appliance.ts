@@ -125,9 +125,16 @@ export function startAppliance(t: Owner, home: Home): Appliance {
   }
 }
 
-/** Process numbers of the appliance's recognizer. */
+/** Process numbers of the appliance's recognizer; its guard is a child too. */
 export function recognizersOf(appliance: Appliance): number[] {
   const { pid } = appliance.process
   const file = `/proc/${pid}/task/${pid}/children`
-  return existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ').filter(Boolean).map(Number) : []
+  const children = existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ').filter(Boolean).map(Number) : []
+  return children.filter((child) => {
+    try {
+      return readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('recognizer.js')
+    } catch {
+      return false
+    }
+  })
 }
