@@ -98,7 +98,13 @@ export async function guardLock(gpio: GuardableGpio, options: GuardOptions): Pro
       if (child.exitCode === null && child.signalCode === null) {
         const left = once(child, 'exit')
         child.stdin!.end()
-        await Promise.race([left, new Promise<void>((resolve) => clock.after(patienceMs, resolve))])
+        let cancel = () => {}
+        const late = new Promise<void>((resolve) => {
+          cancel = clock.after(patienceMs, resolve)
+        })
+        await Promise.race([left, late])
+        // A timer left behind would keep the process for as long.
+        cancel()
       }
       await gpio.close()
     },
