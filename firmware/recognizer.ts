@@ -72,9 +72,10 @@ function beat(): void {
 async function snapshot(track: number, event: string, label: string): Promise<void> {
   if (!latest) return
   const { frame, judged } = latest
+  // Copied before anything is waited for: the next frame releases this one.
+  const picture = { rgb: frame.rgb(), width: frame.width, height: frame.height }
   // Only who wants pictures pays for loading what draws them.
   const { annotate } = await import('./adapters/pictures-sharp.js')
-  const picture = { rgb: frame.rgb(), width: frame.width, height: frame.height }
   const seen = judged.tracks.find(({ id }) => id === track)
   const png = await annotate(
     picture,

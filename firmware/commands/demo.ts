@@ -133,10 +133,9 @@ async function play(scene: Scene, folder: string, out: string, tell: Teller): Pr
   } finally {
     await guard.stop()
   }
-  const ok =
-    scene.expected === 'opens'
-      ? result.unlocks > 0 && result.known > 0
-      : result.unlocks === 0 && result.known === 0 && result.unknown > 0
+  const opened = result.unlocks > 0 && result.known > 0
+  const stayedShut = result.unlocks === 0 && result.known === 0 && result.unknown > 0
+  const ok = (scene.expected === 'opens' ? opened : stayedShut) && result.picture !== undefined
   tell({ kind: 'result', ...result, ok })
   return { ...result, ok }
 }
