@@ -131,10 +131,8 @@ export function recognizersOf(appliance: Appliance): number[] {
   const file = `/proc/${pid}/task/${pid}/children`
   const children = existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ').filter(Boolean).map(Number) : []
   return children.filter((child) => {
-    try {
-      return readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('recognizer.js')
-    } catch {
-      return false
-    }
+    // A zombie keeps its name, and stays a child until the supervisor has taken note of its end.
+    const file = `/proc/${child}/comm`
+    return !existsSync(file) || readFileSync(file, 'utf8').trim() !== 'facelatch-guard'
   })
 }
