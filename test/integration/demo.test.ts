@@ -8,7 +8,10 @@ t.setTimeout(900_000)
 t.test('the demo does what it says, and leaves a picture of each clip', async (t) => {
   const { code, stdout, stderr } = await facelatch(['demo', '--json', '--out', temporaryDirectory(t)])
   t.equal(code, 0, stderr)
-  const rows = stdout.trim().split('\n').map((row) => JSON.parse(row))
+  const rows = stdout
+    .trim()
+    .split('\n')
+    .map((row) => JSON.parse(row))
   const { ok, results } = rows.at(-1).summary
   t.ok(ok)
   const [man, stranger] = results
