@@ -84,7 +84,11 @@ t.test('what makes no sense is refused in one line', async (t) => {
     [['verification', '--write-threshold'], 2, /thresholds come from strangers/],
     [['identification', '--enrol', '0'], 2, /--enrol takes a whole number/],
     [['identification', '--report', 'page.pdf'], 2, /FILE\.html or FILE\.svg/],
-    [['identification', '--embedder', 'eigenfaces'], 1, /no model named eigenfaces/],
+    [
+      ['identification', '--embedder', 'eigenfaces'],
+      1,
+      /"recognizer.embedder" must be "auto" or one of .*, not "eigenfaces"/,
+    ],
     [['identification', '--data', join(folder, 'cache')], 1, /cannot read the folder .* \(ENOENT\)/],
     [['identification', '--data', join(folder, 'album/Sean')], 1, /there are no pictures in/],
   ] as const) {
