@@ -10,7 +10,9 @@
 #ifndef FACELATCH_BENCH_H
 #define FACELATCH_BENCH_H
 
+#include <errno.h>
 #include <fcntl.h>
+#include <mntent.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -40,10 +42,18 @@ static inline void tell_level(int line, int level) {
   dprintf(STDOUT_FILENO, "out %d %d %lld\n", line, level, (long long)now_ns());
 }
 
-/* A mount name space of our own: nothing outside sees what is mounted here. */
+/* A mount name space of our own: nothing outside sees what is mounted here. In a chroot "/" is no mount point, and each
+ * mount is made private by itself. */
 static inline void leave_mounts(void) {
   if (unshare(CLONE_NEWNS) < 0) die("unshare");
-  if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) die("mount --make-rprivate /");
+  if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) return;
+  if (errno != EINVAL) die("mount --make-rprivate /");
+  FILE* const mounts = setmntent("/proc/self/mounts", "r");
+  if (!mounts) die("/proc/self/mounts");
+  for (struct mntent* entry; (entry = getmntent(mounts));)
+    if (mount("none", entry->mnt_dir, NULL, MS_PRIVATE, NULL) < 0 && errno != EINVAL && errno != ENOENT)
+      die(entry->mnt_dir);
+  endmntent(mounts);
 }
 
 /* In the child: dies with the bench, reads nothing, and says on stderr what it has to say. */
