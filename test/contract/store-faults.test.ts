@@ -176,14 +176,15 @@ t.test('the file', async (t) => {
   t.test('that may not be written is named', async (t) => {
     const path = databasePath(t)
     await (await open(t, path)).close()
-    // Permissions do not bind root: the attempt is made by nobody.
-    const asNobody = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : []
+    // Permissions do not bind root: the attempt is made without the capability that overrides them. Another user might
+    // not even be able to read this checkout.
+    const bound = process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search'] : []
     const attempt = (path: string) => {
       const code = `
         const { openStore } = await import(${adapter})
         const opened = openStore({ path: ${JSON.stringify(path)}, log: ${silentLog} })
         console.log(await opened.catch((error) => error.code + ' ' + error.message))`
-      return output([...asNobody, ...script(code)])
+      return output([...bound, ...script(code)])
     }
     chmodSync(dirname(dirname(path)), 0o755)
     chmodSync(dirname(path), 0o555)

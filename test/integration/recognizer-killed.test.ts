@@ -1,5 +1,6 @@
 import t from 'tap'
 import { clip, facelatch, makeHome, recognizersOf, startAppliance } from '../support/appliance.js'
+import { alive } from '../support/child.js'
 import { until } from '../support/temp.js'
 
 t.setTimeout(900_000)
@@ -52,14 +53,6 @@ t.test('no recognizer outlives its supervisor', async (t) => {
   await until('the recognizer is ready', () => appliance.log().includes('recognizer_ready'))
   const [recognizer] = recognizersOf(appliance)
   await appliance.stop('SIGKILL')
-  const alive = () => {
-    try {
-      process.kill(recognizer!, 0)
-      return true
-    } catch {
-      return false
-    }
-  }
-  await until('it is gone', () => !alive())
-  t.notOk(alive())
+  await until('it is gone', () => !alive(recognizer!))
+  t.notOk(alive(recognizer!))
 })

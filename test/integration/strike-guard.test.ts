@@ -1,25 +1,15 @@
 /** However the supervisor ends, the strike comes to rest: real processes, real signals, on all three drivers. */
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { systemClock } from '../../firmware/adapters/clock-system.js'
 import { guardOf } from '../support/bench.js'
-import { firmware, script, spawnChild } from '../support/child.js'
+import { alive, firmware, script, spawnChild } from '../support/child.js'
 import { type Door, doorKinds, doorMissing, startDoor } from '../support/door.js'
 import { temporaryDirectory, until } from '../support/temp.js'
 
 const guardSeconds = 2
 /** Far longer than a test waits: whatever ends the strike, it is not its time. */
 const strikeSeconds = 60
-
-/** A zombie is not: who reaps it is no matter of ours. */
-const alive = (pid: number) => {
-  try {
-    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  } catch {
-    return false
-  }
-}
 
 async function press(door: Door): Promise<void> {
   door.set('exit', true)
@@ -136,8 +126,7 @@ t.test('a strike that its supervisor forgets is let go by the guard', async (t) 
       import { guardLock } from ${firmware('adapters/gpio-guard.js')}
       import { createSimulatedGpio } from ${firmware('adapters/gpio-simulated.js')}
       import { systemClock as clock } from ${firmware('adapters/clock-system.js')}
-      import { readFileSync } from 'node:fs'
-      const say = (message) => console.log(message)
+            const say = (message) => console.log(message)
       const log = { debug() {}, info: say, warn: say, error: say }
       const [file, control] = ['${folder}/gpio.jsonl', '${folder}/gpio.sock']
       const simulated = await createSimulatedGpio({ log: file, control, clock, messages: log })

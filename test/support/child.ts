@@ -1,6 +1,7 @@
 /** Child processes that a test can kill and that never outlive it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import type { Owner } from './temp.js'
 
 /** Command line of a Node that runs the module code given, without the hooks that tap puts into NODE_OPTIONS. */
@@ -29,4 +30,13 @@ export async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): P
   const ended = once(child, 'exit')
   child.kill(signal)
   await ended
+}
+
+/** A zombie is not: who reaps it is no matter of ours. */
+export function alive(pid: number): boolean {
+  try {
+    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
 }
