@@ -126,6 +126,7 @@ t.test('a strike that its supervisor forgets is let go by the guard', async (t) 
       import { guardLock } from ${firmware('adapters/gpio-guard.js')}
       import { createSimulatedGpio } from ${firmware('adapters/gpio-simulated.js')}
       import { systemClock as clock } from ${firmware('adapters/clock-system.js')}
+      import { readFileSync } from 'node:fs'
             const say = (message) => console.log(message)
       const log = { debug() {}, info: say, warn: say, error: say }
       const [file, control] = ['${folder}/gpio.jsonl', '${folder}/gpio.sock']
