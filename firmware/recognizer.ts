@@ -117,7 +117,5 @@ process.on('message', (message: ToRecognizer) => {
 // Without a supervisor nobody guards the door by what this process sees. One that died while this process was starting
 // closed the channel before anybody listened: `beat` looks, too.
 process.on('disconnect', () => process.exit(0))
-// A supervisor that was killed while this file was being loaded has sent its last word already.
-if (process.send !== undefined && !process.connected) process.exit(0)
 process.on('SIGINT', () => {}) // Ctrl-C goes to the whole group; the supervisor ends this process in its own order.
 process.on('SIGTERM', () => {})
