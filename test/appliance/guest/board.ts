@@ -23,7 +23,7 @@ t.test('a temperature can be set, and its sensor can fail', async (t) => {
 })
 
 t.test('a PWM and a fan do as their files say', async (t) => {
-  const chip = '/sys/devices/platform/pwm-fan/pwm'
+  const chip = '/sys/devices/platform/32a0000.pwm/pwm'
   const pwm = join(chip, readdirSync(chip)[0]!)
   writeFileSync(join(pwm, 'export'), '0')
   t.teardown(() => writeFileSync(join(pwm, 'unexport'), '0'))

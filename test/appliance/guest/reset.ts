@@ -24,7 +24,10 @@ export async function startDoor(t: Owner, folder: string) {
     }),
   )
   const bench = await startKernelBench(t, [process.execPath, cli, 'run', '--config', config])
-  await until('the door is guarded', () => bench.log().includes('guarding the door'))
+  await until('the door is guarded', () => {
+    if (bench.status() !== undefined) throw new Error(`facelatch ended: ${bench.log()}`)
+    return bench.log().includes('guarding the door')
+  })
   return {
     ...bench,
     config,

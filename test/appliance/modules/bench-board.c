@@ -29,7 +29,7 @@ module_param(enabled, int, 0444);
 module_param(fan_pwm, int, 0444);
 module_param(fan_rpm, int, 0644);
 
-static struct platform_device *device;
+static struct platform_device *fan_device, *pwm_device;
 static struct thermal_zone_device *zone;
 static struct pwm_chip chip;
 
@@ -86,20 +86,26 @@ static int __init bench_board_init(void)
 	int error;
 
 	/* As JetPack 5 names it: /sys/devices/platform/pwm-fan/hwmon/hwmonN/pwm1. */
-	device = platform_device_register_simple("pwm-fan", PLATFORM_DEVID_NONE, NULL, 0);
-	if (IS_ERR(device))
-		return PTR_ERR(device);
-	fan = devm_hwmon_device_register_with_info(&device->dev, "pwmfan", NULL, &fan_info, NULL);
+	fan_device = platform_device_register_simple("pwm-fan", PLATFORM_DEVID_NONE, NULL, 0);
+	if (IS_ERR(fan_device))
+		return PTR_ERR(fan_device);
+	fan = devm_hwmon_device_register_with_info(&fan_device->dev, "pwmfan", NULL, &fan_info, NULL);
 	if (IS_ERR(fan)) {
 		error = PTR_ERR(fan);
-		goto no_fan;
+		goto no_pwm;
 	}
-	chip.dev = &device->dev;
+	/* An Orin's controller by its address: /sys/devices/platform/32a0000.pwm/pwm/pwmchipN. */
+	pwm_device = platform_device_register_simple("32a0000.pwm", PLATFORM_DEVID_NONE, NULL, 0);
+	if (IS_ERR(pwm_device)) {
+		error = PTR_ERR(pwm_device);
+		goto no_pwm;
+	}
+	chip.dev = &pwm_device->dev;
 	chip.ops = &pwm_ops;
 	chip.npwm = 1;
 	error = pwmchip_add(&chip);
 	if (error)
-		goto no_fan;
+		goto no_chip;
 	zone = thermal_zone_device_register("bench-thermal", 0, 0, NULL, &zone_ops, NULL, 0, 0);
 	if (IS_ERR(zone)) {
 		error = PTR_ERR(zone);
@@ -111,8 +117,10 @@ static int __init bench_board_init(void)
 	thermal_zone_device_unregister(zone);
 no_zone:
 	pwmchip_remove(&chip);
-no_fan:
-	platform_device_unregister(device);
+no_chip:
+	platform_device_unregister(pwm_device);
+no_pwm:
+	platform_device_unregister(fan_device);
 	return error;
 }
 
@@ -120,7 +128,8 @@ static void __exit bench_board_exit(void)
 {
 	thermal_zone_device_unregister(zone);
 	pwmchip_remove(&chip);
-	platform_device_unregister(device);
+	platform_device_unregister(pwm_device);
+	platform_device_unregister(fan_device);
 }
 
 module_init(bench_board_init);
