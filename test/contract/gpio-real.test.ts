@@ -1,46 +1,14 @@
 /**
  * The two adapters of real lines, unmodified, against test/hardware: onoff against a FUSE /sys/class/gpio, the character
- * device's binding against chips simulated behind its system calls. No kernel's GPIO code runs in either.
+ * device's binding against chips simulated behind its system calls. No kernel's GPIO code runs in either; in the machine of
+ * test/appliance the same questions go to gpio-sim.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { cli, facelatch, makeHome } from '../support/appliance.js'
-import { type BenchKind, benchKinds, benchMissing, driverOf, runOnBench, startBench } from '../support/bench.js'
-import { firmware, script, silentLog } from '../support/child.js'
+import { benchKinds, benchMissing, driverOf, onKernel, runOnBench, startBench } from '../support/bench.js'
+import { claimer, heard, refusal, type Wanted } from '../support/claimer.js'
 import { until } from '../support/temp.js'
-
-interface Wanted {
-  readonly line: string
-  readonly text: string
-  readonly activeLow?: boolean
-  readonly pull?: 'up'
-  readonly initial?: boolean
-}
-
-/** A program that claims the lines, says what it hears, and then does what `more` says with `gpio`. */
-function claimer(kind: BenchKind, wanted: readonly Wanted[], more = '', debounceMs = 20) {
-  const create = kind === 'sysfs' ? 'createOnoffGpio' : 'createGpiodGpio'
-  const lines = JSON.stringify(wanted.map((one) => ({ activeLow: false, pull: 'none', initial: false, ...one })))
-  return script(`
-    import { ${create} } from ${firmware(`adapters/gpio-${driverOf[kind]}.js`)}
-    import { parseLine } from ${firmware('domain/lines.js')}
-    const lines = ${lines}.map((line) => ({ ...line, name: parseLine(line.text) }))
-    const log = ${silentLog}
-    let gpio
-    try {
-      gpio = await ${create}({ lines, chip: '', board: undefined, debounceMs: ${debounceMs}, log })
-    } catch (error) {
-      console.log('refused', error.message)
-      process.exit(1)
-    }
-    gpio.onInput((line, on) => console.log('heard', line, on, gpio.read(line)))
-    const keep = setInterval(() => {}, 1000)
-    console.log('claimed')
-    ${more}`)
-}
-
-const heard = (log: string) => log.split('\n').filter((row) => row.startsWith('heard'))
-const refusal = (log: string) => log.split('\n').find((row) => row.startsWith('refused')) ?? ''
 
 for (const kind of benchKinds)
   t.test(`${kind}: ${driverOf[kind]}`, { skip: benchMissing(kind) }, async (t) => {
@@ -120,15 +88,20 @@ for (const kind of benchKinds)
         [[{ line: 'lock', text: 'nothing:1' }], /no chip is labelled "nothing"; the chips here are: .*bench-gpio/],
         [[{ line: 'lock', text: 'pin:31' }], /this is no Jetson known here/],
         [[lock, { line: 'exit', text: 'bench-gpio:0' }], /gpio\.lines\.exit .*this is the line of gpio\.lines\.lock/],
-        kind === 'sysfs'
-          ? [
-              [{ line: 'lock', text: '515' }],
-              /this kernel calls GPIO 515 .* "PQ\.06", which onoff cannot use; set gpio\.driver/,
-            ]
-          : [[{ line: 'lock', text: '3' }], /a number alone does not say which chip; set gpio\.chip to one of/],
       ]
-      if (kind === 'sysfs') cases.push([[lock, { line: 'exit', text: '503', pull: 'up' }], /sysfs cannot set a pull/])
-      else cases.push([[{ line: 'lock', text: 'bench-aon:1' }], /is held by "fan-sense"; stop that/])
+      if (kind === 'sysfs') {
+        const text = onKernel ? 'bench-gpio:3' : '503'
+        cases.push([[lock, { line: 'exit', text, pull: 'up' }], /sysfs cannot set a pull/])
+      } else {
+        cases.push([[{ line: 'lock', text: '3' }], /a number alone does not say which chip; set gpio\.chip to one of/])
+        cases.push([[{ line: 'lock', text: 'bench-aon:1' }], /is held by "fan-sense"; stop that/])
+      }
+      // Folders named after lines are JetPack 5's, not the mainline kernel's.
+      if (kind === 'sysfs' && !onKernel)
+        cases.push([
+          [{ line: 'lock', text: '515' }],
+          /this kernel calls GPIO 515 .* "PQ\.06", which onoff cannot use; set gpio\.driver/,
+        ])
       for (const [wanted, message] of cases) {
         const bench = await runOnBench(t, kind, claimer(kind, wanted))
         t.match(refusal(bench.log()), message)
@@ -137,14 +110,18 @@ for (const kind of benchKinds)
     })
 
     t.test('doctor says where each line is, and who holds it', async (t) => {
-      const gpio = { driver: 'auto', lines: { lock: 'bench-gpio:0', exit: 'bench-gpio:14', led: 'bench-gpio:77' } }
+      const gpio = {
+        driver: onKernel ? driverOf[kind] : 'auto',
+        lines: { lock: 'bench-gpio:0', exit: 'bench-gpio:14', led: 'bench-gpio:77' },
+      }
       const home = makeHome(t, { gpio })
       const bench = await runOnBench(t, kind, [process.execPath, cli, 'doctor', '--config', home.config])
       const driver = driverOf[kind]
       t.match(bench.log(), new RegExp(`ok .*gpio +lock "bench-gpio:0": .*line 0.*, ${driver}, free`))
       t.match(bench.log(), /FAULT gpio +led "bench-gpio:77": bench-gpio has the lines 0 to 15 → choose one/)
-      // sysfs does not say who holds a line that is not exported.
-      if (kind === 'chardev') t.match(bench.log(), /FAULT gpio +exit "bench-gpio:14": .*held by fan-sense → stop that/)
+      // sysfs does not say who holds a line that is not exported; the kernel's debug file does.
+      if (kind === 'chardev' || onKernel)
+        t.match(bench.log(), /FAULT gpio +exit "bench-gpio:14": .*held by fan-sense → stop that/)
     })
   })
 

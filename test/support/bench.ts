@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './appliance.js'
+import { startKernelBench } from './bench-kernel.js'
 import { type Owner, until } from './temp.js'
 
 export type BenchKind = 'sysfs' | 'chardev'
@@ -10,10 +11,14 @@ export const benchKinds: readonly BenchKind[] = ['sysfs', 'chardev']
 /** The driver that a bench is for. */
 export const driverOf = { sysfs: 'onoff', chardev: 'gpiod' } as const
 
+/** In the machine of test/appliance both drivers meet a real kernel's lines instead. */
+export const onKernel = process.env.TEST_BENCH === 'gpio-sim'
+
 const program = (kind: BenchKind) => join(root, `build/native/bench_${kind}`)
 
 /** Why this machine cannot run the bench, or false. */
 export function benchMissing(kind: BenchKind): string | false {
+  if (onKernel) return false
   if (process.getuid?.() !== 0) return 'needs root: it mounts over /sys/class or /dev in a name space of its own'
   if (kind === 'sysfs' && !existsSync('/dev/fuse')) return 'needs /dev/fuse'
   const actions = '/proc/sys/kernel/seccomp/actions_avail'
@@ -50,6 +55,7 @@ export async function startBench(
   command: readonly string[],
   variables: NodeJS.ProcessEnv = {},
 ): Promise<Bench> {
+  if (onKernel) return startKernelBench(t, command, variables)
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', program(kind), ...command], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, NODE_OPTIONS: '', ...variables },

@@ -4,12 +4,12 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { systemClock } from '../../firmware/adapters/clock-system.js'
 import { cli, makeHome } from './appliance.js'
-import { type BenchKind, benchMissing, driverOf, startBench } from './bench.js'
+import { type BenchKind, benchMissing, driverOf, onKernel, startBench } from './bench.js'
 import { spawnChild } from './child.js'
 import { type Owner, temporaryDirectory, until } from './temp.js'
 
 export type DoorKind = BenchKind | 'simulated'
-export const doorKinds: readonly DoorKind[] = ['simulated', 'sysfs', 'chardev']
+export const doorKinds: readonly DoorKind[] = onKernel ? ['sysfs', 'chardev'] : ['simulated', 'sysfs', 'chardev']
 export const doorMissing = (kind: DoorKind) => (kind === 'simulated' ? false : benchMissing(kind))
 
 /** Volts on the bench are levels here: nothing is active low. */
