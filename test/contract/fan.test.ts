@@ -117,7 +117,7 @@ t.test('a controller by its address', async (t) => {
   const { control } = await open(t, root, { driver: 'pwmchip', path: '32a0000' })
   await becomes(root, `${chip}/pwm0/duty_cycle`, 23_200)
   t.equal(reads(root, `${chip}/pwm0/period`), '40000')
-  t.equal(reads(root, `${chip}/pwm0/enable`), '1')
+  await becomes(root, `${chip}/pwm0/enable`, 1)
   await control.close()
   t.equal(reads(root, `${chip}/pwm0/duty_cycle`), '40000')
 })

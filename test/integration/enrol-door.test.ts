@@ -1,5 +1,6 @@
 /** Enrolling at the door: the real supervisor and recognizer, recordings before the camera, fingers on simulated lines. */
-import { writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { watch as watchFile, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { type Appliance, clip, facelatch, type Home, makeHome, startAppliance } from '../support/appliance.js'
@@ -175,6 +176,9 @@ t.test('a supervisor killed in mid-enrolment leaves nobody, or somebody whole', 
     ['confirming', 0],
     ['confirming', 120],
     ['confirming', 300],
+    // The moment in which the store's log grows.
+    ['saving', 0],
+    ['saving', 2],
   ] as const) {
     const appliance = startAppliance(t, home)
     await told(appliance, /: (unknown|known) /)
@@ -184,8 +188,10 @@ t.test('a supervisor killed in mid-enrolment leaves nobody, or somebody whole', 
       const led = appliance.lines('led').map(({ at }) => Date.parse(at))
       return led.slice(-2)[1]! - led.slice(-2)[0]! < 200
     }
+    if (state !== 'collecting') await until('it confirms', fast, 40)
+    const written = state === 'saving' && once(watchFile(`${home.folder}/facelatch.db-wal`), 'change')
+    await written
     await sleep(ms)
-    if (state === 'confirming') await until('it confirms', fast, 20)
     await appliance.stop('SIGKILL')
     const found = await people(home)
     const enrolled = (await appliance.events()).filter(({ type }) => type === 'enrolled').length
