@@ -1,5 +1,6 @@
 /** Every configuration key: its meaning, its check and its default. The type `Config` follows from this table. */
 import { hostname } from 'node:os'
+import type { Curve } from './domain/fan.js'
 import { parseLine } from './domain/lines.js'
 import { defaultTrackerOptions, type TrackerOptions } from './domain/tracker.js'
 import { defaultVotesOptions, type VotesOptions } from './domain/votes.js'
@@ -116,6 +117,34 @@ const lineList = (doc: string): Key<readonly string[]> => ({
   ),
 })
 
+const names = (doc: string): Key<readonly string[]> => ({
+  doc,
+  default: [],
+  check: must(
+    'a list of names',
+    (value) => Array.isArray(value) && value.every((name) => typeof name === 'string' && name.trim() !== ''),
+  ),
+})
+
+const isPoint = (value: unknown): value is readonly [number, number] =>
+  Array.isArray(value) && value.length === 2 && value.every(isNumber)
+function isCurve(value: unknown): value is Curve {
+  if (!Array.isArray(value) || !value.every(isPoint) || value.at(-1)?.[1] !== 100) return false
+  return value.every(([at, percent], i) => {
+    const [before, least] = value[i - 1] ?? [Number.NEGATIVE_INFINITY, 0]
+    return at > before && percent >= least
+  })
+}
+const curve = (doc: string): Key<Curve> => ({
+  doc,
+  default: [
+    [40, 0],
+    [50, 30],
+    [75, 100],
+  ],
+  check: must('a list of [degrees, percent], degrees rising, percent never falling and 100 at the end', isCurve),
+})
+
 export const schema = {
   device: {
     id: text('Names this door in MQTT topics', hostname().replace(/[^A-Za-z0-9_.-]/g, '-') || 'facelatch', topicLevel),
@@ -185,6 +214,7 @@ export const schema = {
       exit: text('The exit button', '', lineName),
       enrol: text('The enrolment button', '', lineName),
       led: text('The status LED', '', lineName),
+      buzzer: text('The buzzer', '', lineName),
       tamper: text('The tamper contact', '', lineName),
     },
     activeLow: lineList('Lines that are on at low voltage, e.g. ["exit", "door"] for contacts to ground'),
@@ -196,6 +226,29 @@ export const schema = {
       // sun_path of unix(7) holds 108 bytes with its end.
       control: text('Unix socket that takes {"line":"exit","value":1}; "" is /run/facelatch/gpio.sock'),
     },
+  },
+  fan: {
+    driver: choice(
+      'none leaves the fan alone; auto takes a fan that nothing of NVIDIA drives; jetson = JetPack 4, hwmon = JetPack 5 and later',
+      'none',
+      'auto',
+      'jetson',
+      'hwmon',
+      'pwmchip',
+      'simulated',
+    ),
+    path: text('Folder of the fan\'s files, of a pwmchip the controller\'s address, e.g. 32a0000; "" looks for it'),
+    curve: curve('Points of degrees Celsius and percent of full speed, both rising'),
+    hysteresis: {
+      doc: 'The fan slows down when it is this much cooler, degrees Celsius',
+      default: 4,
+      check: must('a number from 0 to 30', (value) => isNumber(value) && value >= 0 && value <= 30),
+    } as Key<number>,
+    zones: names('Types of the thermal zones that count; [] takes all but the PMIC, which is constant'),
+    periodSeconds: seconds('How often temperatures are read', 2, 60),
+    channel: whole('Channel of a pwmchip', 0, 0, 15),
+    pwmPeriodNs: whole('Period of a pwmchip, ns: 40000 is the 25 kHz of four-wire fans', 40_000, 1_000, 10_000_000),
+    sysfs: path('Mount point of sysfs', '/sys'),
   },
   mqtt: {
     url: text(
@@ -218,7 +271,14 @@ export const schema = {
   enrolment: {
     samples: whole('Templates kept per enrolment', 10, 1, 50),
     minQuality: part('Worst picture accepted', 0.4),
-    seconds: seconds('How long the camera is watched', 5, 600),
+    seconds: seconds('How long pictures are taken', 5, 600),
+    admins: names('Whose presence lets the enrol button enrol somebody else; [] leaves it to the first start'),
+    adminSeconds: seconds('An admin counts as present this long after he was recognized', 15, 300),
+    firstBoot: flag('While nobody is enrolled, whoever presses the enrol button is', true),
+    remote: flag('Let enrol/set enrol whoever stands at the door', false),
+    timeoutSeconds: seconds('An enrolment at the door that is not done by then has failed', 45, 600),
+    longPressSeconds: seconds('The enrol button held for this long undoes the last enrolment', 3, 60),
+    undoSeconds: seconds('Without an admin the last enrolment can be undone for this long', 60, 3600),
   },
 } satisfies Section
 

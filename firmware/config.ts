@@ -97,9 +97,19 @@ function fromVariable(key: Key<unknown>, text: string): unknown {
     const number = Number(text)
     return text.trim() !== '' && Number.isFinite(number) ? number : text
   }
+  if (Array.isArray(key.default) && text.trim().startsWith('[')) return listOf(text)
   if (Array.isArray(key.default)) return text.split(',').flatMap((item) => item.trim() || [])
   if (typeof key.default === 'boolean') return text === 'true' ? true : text === 'false' ? false : text
   return text
+}
+
+/** A list of lists is written as JSON. */
+function listOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
 }
 
 function readJson(file: string): Record<string, unknown> {

@@ -10,12 +10,14 @@ import { createLog, type LogLevel } from './adapters/log-journal.js'
 import { createRecognizerProcess } from './adapters/recognizer-process.js'
 import { openStore } from './adapters/store-sqlite.js'
 import { createEffects } from './app/effects.js'
+import { enrollingOptions } from './app/enrolling.js'
 import { UserError } from './app/errors.js'
 import type { FromRecognizer, ToRecognizer } from './app/messages.js'
 import { Recorder } from './app/recorder.js'
 import { Supervisor, type SupervisorEvent } from './app/supervisor.js'
 import type { Config } from './config.js'
 import { backoffMs } from './domain/backoff.js'
+import { openFan } from './fan.js'
 import { driverFor, openLines } from './lines.js'
 import type { Broker, Log } from './ports.js'
 import { inRoot } from './root.js'
@@ -95,6 +97,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     remoteUnlock: config.mqtt.remoteUnlock,
     restingStrike: config.door.failMode === 'safe',
     snapshots: config.mqtt.snapshots,
+    enrolment: enrollingOptions(config),
   })
   const feed = (event: SupervisorEvent) => perform(supervisor.step(event))
   const recorder = new Recorder({ store, broker, clock, log: log('event') }, (ok, reason) =>
@@ -115,6 +118,13 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       lost: (reason, restartMs) => feed({ type: 'recognizer-lost', reason, restartMs }),
     },
   )
+  const fan = await openFan(config, {
+    clock,
+    log: log('fan'),
+    record: (event) => recorder.record(event),
+    publish: (payload) => broker.state('fan/state', payload),
+  })
+  undo.push(() => fan.close())
   const perform = createEffects(
     {
       gpio,
@@ -132,14 +142,17 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
           max: lateness(delay.max),
         },
         recognizerPid: recognizer.pid,
+        ...(fan.celsius !== undefined && { celsius: fan.celsius }),
       }),
     },
     feed,
   )
 
-  gpio.onInput((line, on) => feed({ type: 'input', line, on }))
+  gpio.onInput((line, on) => feed({ type: 'input', line, on, now: clock.now() }))
+  broker.onConnection((connected) => feed({ type: 'broker', connected }))
   broker.onCommand((command) => feed({ type: 'command', command, now: clock.now() }))
   feed({ type: 'boot', doorOpen: gpio.read('door') })
+  feed({ type: 'broker', connected: config.mqtt.url === '' })
   recorder.resume()
   await broker.start()
   recognizer.start()
@@ -173,6 +186,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       feed({ type: 'stop' })
       // The line first: whatever else hangs, the door is in its resting state.
       await gpio.close()
+      await fan.close()
       await recognizer.stop({ type: 'stop' })
       await new Promise<void>((resolve) => {
         const cancel = clock.after(drainMs, resolve)
@@ -204,7 +218,7 @@ async function createBroker(config: Config, log: Log): Promise<{ broker: Broker;
     url: embedded?.url ?? mqtt.url,
     clientId: `facelatch-${createHash('sha256').update(device.id).digest('hex').slice(0, 16)}`,
     prefix: `${mqtt.baseTopic}/${device.id}`,
-    commandTopics: ['lock/set'],
+    commandTopics: ['lock/set', 'enrol/set'],
     log,
     clock: systemClock,
     ...(mqtt.username ? { username: mqtt.username } : {}),

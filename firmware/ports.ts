@@ -89,7 +89,7 @@ export interface Recognizer {
 
 // ── Door and board (supervisor) ───────────────────────────────────────────────────────────────────────────────────
 
-export const outputLines = ['lock', 'led'] as const
+export const outputLines = ['lock', 'led', 'buzzer'] as const
 export const inputLines = ['door', 'exit', 'enrol', 'tamper'] as const
 export type OutputLine = (typeof outputLines)[number]
 export type InputLine = (typeof inputLines)[number]
@@ -132,6 +132,35 @@ export interface LineSettings {
   /** Logical level of an output from the moment it is claimed. */
   readonly initial: boolean
 }
+
+// ── Cooling (supervisor) ──────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Zone {
+  /** The kernel's name for its type, e.g. `cpu-thermal`. */
+  readonly type: string
+  /** Degrees Celsius; undefined while it cannot be read or says what cannot be. */
+  readonly celsius?: number
+}
+
+export interface Thermal {
+  /** Every zone that may be asked, in the kernel's order. Never rejects. */
+  read(): Promise<Zone[]>
+}
+
+export interface Pwm {
+  /** Where it is, for people. */
+  readonly place: string
+  /** What the fan does when facelatch leaves, for people. */
+  readonly farewell: string
+  /** Rejects when the fan cannot be driven. Percent of full speed. */
+  drive(percent: number): Promise<void>
+  /** Turns a minute; undefined where there is no tachometer, or it cannot be read. */
+  rpm(): Promise<number | undefined>
+  /** Leaves the fan at full speed, or to the kernel where that drove it before. */
+  release(): Promise<void>
+}
+
+// ── Lines, told ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** What `doctor` says about one line. */
 export interface LineReport {
@@ -215,13 +244,15 @@ export interface EventQuery {
 }
 
 /**
- * `invalid`: what was asked for cannot be stored · `taken`: another person has that name · `missing`, `readonly`,
+ * `invalid`: what was asked for cannot be stored · `taken`: another person has that name · `changed`: people are not what the
+ * caller has seen any more · `missing`, `readonly`,
  * `full`, `locked`, `io`: the machine · `corrupt`: the file is damaged and was left as it is · `foreign`: it belongs to
  * another program · `newer`: to a newer facelatch · `driver`: sqlite3 does not load · `closed`: used after `close`.
  */
 export type StoreErrorCode =
   | 'invalid'
   | 'taken'
+  | 'changed'
   | 'missing'
   | 'readonly'
   | 'full'
@@ -252,8 +283,14 @@ export interface Store {
   /**
    * Adds the person if the name is new, then the templates, and the audit events given, in one transaction. Names are
    * the same when they differ only in case, in surrounding blanks or in Unicode composition; the first spelling stays.
+   * `revision`: the gallery's that the caller has judged by; StoreError `changed` when it is another one by now.
    */
-  enrol(name: string, templates: readonly NewTemplate[], events: readonly NewEvent[]): Promise<Person>
+  enrol(
+    name: string,
+    templates: readonly NewTemplate[],
+    events: readonly NewEvent[],
+    revision?: number,
+  ): Promise<Person>
   /** False when nobody has that name. Removes the templates too. */
   removePerson(name: string, events: readonly NewEvent[]): Promise<boolean>
   /** False when nobody has that name; StoreError `taken` when another person has the new one. */

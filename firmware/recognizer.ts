@@ -19,6 +19,8 @@ const send = (message: FromRecognizer) => process.connected && process.send?.(me
 let recognizer: Recognizer | undefined
 let pipeline: Pipeline | undefined
 let watch: CameraWatch | undefined
+/** The enrolment that wants the faces of every frame. */
+let enrolment: number | undefined
 /** The account of a process that has judged nothing. */
 const nothingYet = {
   account: () => ({ frames: 0, sweeps: 0, embeddings: 0, fps: 0, stages: {}, frameMs: { p50: 0, p99: 0 } }),
@@ -49,6 +51,8 @@ async function configure(config: Config): Promise<void> {
       latest?.frame.release()
       latest = { frame, judged }
       if (judged.tell) send({ type: 'sighting', at: frame.at, arrived: frame.arrived, tracks: judged.tracks })
+      if (judged.faces && enrolment !== undefined)
+        send({ type: 'sample', session: enrolment, arrived: frame.arrived, faces: judged.faces })
     },
     tell: (status, reason) => {
       send({ type: 'camera', status, ...(reason === undefined ? {} : { reason }) })
@@ -92,6 +96,9 @@ async function obey(message: ToRecognizer): Promise<void> {
       recognizer?.setGallery(message.templates)
       pipeline?.forgetVotes()
       return watch?.start()
+    case 'enrol':
+      enrolment = message.session
+      return pipeline?.sample(enrolment !== undefined)
     case 'snapshot':
       return snapshot(message.track, message.event, message.label)
     case 'stop':

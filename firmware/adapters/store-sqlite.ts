@@ -74,6 +74,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ])
   }
 
+  const galleryRevision = async (sql: Statements): Promise<number> =>
+    (await sql.get<{ revision: number }>('SELECT revision FROM gallery'))?.revision ?? 0
+
   const people = async (sql: Statements, id?: string): Promise<Person[]> => {
     const rows = await sql.all<{
       id: string
@@ -98,9 +101,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
   return {
     people: () => read((sql) => people(sql)),
-    enrol: (name, templates, events) =>
+    enrol: (name, templates, events, revision) =>
       write(async (sql) => {
         const clean = nameOf(name)
+        if (revision !== undefined && revision !== (await galleryRevision(sql)))
+          throw new StoreError('changed', 'people were changed meanwhile: look at them again')
         let id = (await findPerson(sql, clean))?.id
         if (id === undefined) {
           id = randomUUID()
@@ -151,8 +156,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         )
         return rows.map(({ person, embedding }) => ({ person, embedding: schema.fromBlob(embedding) }))
       }),
-    galleryRevision: () =>
-      read(async (sql) => (await sql.get<{ revision: number }>('SELECT revision FROM gallery'))?.revision ?? 0),
+    galleryRevision: () => read(galleryRevision),
 
     append: (event, waiting, at) => write((sql) => insertEvent(sql, event, waiting, at)),
     events: ({ since, after = 0, limit = -1 }) =>

@@ -1,9 +1,9 @@
 /** One table from effect to port call: everything the supervisor does to the world is here. */
-import type { DoorTimer } from '../domain/door.js'
 import type { Broker, Clock, Gpio, Log, Store } from '../ports.js'
+import { savePerson, undoEnrolment } from './enrolment-store.js'
 import type { ToRecognizer } from './messages.js'
 import type { Recorder } from './recorder.js'
-import type { Effect, SupervisorEvent } from './supervisor.js'
+import type { Effect, SupervisorEvent, Timer } from './supervisor.js'
 
 export interface EffectPorts {
   readonly gpio: Gpio
@@ -24,16 +24,19 @@ export function createEffects(
   ports: EffectPorts,
   feed: (event: SupervisorEvent) => void,
 ): (effects: readonly Effect[]) => void {
-  const timers = new Map<DoorTimer, () => void>()
-  const cancel = (timer: DoorTimer) => {
+  const timers = new Map<Timer, () => void>()
+  let ended = false
+  const cancel = (timer: Timer) => {
     timers.get(timer)?.()
     timers.delete(timer)
   }
   const executors: Executors = {
     strike: ({ on }) => ports.gpio.write('lock', on),
     led: ({ on }) => ports.gpio.write('led', on),
+    buzzer: ({ on }) => ports.gpio.write('buzzer', on),
     timer: ({ timer, ms }) => {
       cancel(timer)
+      if (ended) return
       timers.set(
         timer,
         ports.clock.after(ms, () => {
@@ -43,6 +46,10 @@ export function createEffects(
       )
     },
     cancel: ({ timer }) => cancel(timer),
+    'end-timers': () => {
+      ended = true
+      for (const timer of [...timers.keys()]) cancel(timer)
+    },
     record: ({ event, snapshot }) => {
       if (snapshot === undefined) return ports.recorder.record(event)
       const label = event.person ?? 'unknown'
@@ -56,6 +63,19 @@ export function createEffects(
         (templates) => ports.tellRecognizer({ type: 'gallery', templates }),
         (error: Error) => ports.log.error(`cannot read the gallery: ${error.message}`),
       )
+    },
+    'watch-faces': ({ session }) => ports.tellRecognizer({ type: 'enrol', ...(session !== undefined && { session }) }),
+    'save-person': ({ saving, embedder, admins }) => {
+      savePerson(ports.store, saving, { embedder, admins, now: ports.clock.now }).then((answer) => {
+        feed({ type: 'enrolment', answer })
+        ports.recorder.resume()
+      })
+    },
+    'undo-enrolment': () => {
+      undoEnrolment(ports.store, ports.clock.wall()).then((answer) => {
+        feed({ type: 'enrolment', answer })
+        ports.recorder.resume()
+      })
     },
     'publish-snapshot': ({ png }) => {
       ports.broker

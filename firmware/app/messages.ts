@@ -1,5 +1,6 @@
 /** What the two processes say to each other. Pixels never cross, except a snapshot that somebody asked for. */
 import type { Config } from '../config.js'
+import type { FaceView } from '../domain/enrolment-collection.js'
 import type { Box, TrackState, Verdict } from '../domain/types.js'
 import type { Template } from '../ports.js'
 
@@ -56,6 +57,14 @@ export type FromRecognizer =
       readonly arrived: number
       readonly tracks: readonly SightedTrack[]
     }
+  | {
+      /** The faces of one frame, for the enrolment that asked for them. */
+      readonly type: 'sample'
+      readonly session: number
+      /** `Clock.now` when the frame left the decoder. */
+      readonly arrived: number
+      readonly faces: readonly FaceView[]
+    }
   | { readonly type: 'camera'; readonly status: 'live' | 'fault' | 'ended'; readonly reason?: string }
   | { readonly type: 'health'; readonly health: Health }
   | { readonly type: 'snapshot'; readonly track: number; readonly event: string; readonly png: Uint8Array }
@@ -65,4 +74,6 @@ export type ToRecognizer =
   | { readonly type: 'configure'; readonly config: Config }
   | { readonly type: 'gallery'; readonly templates: readonly Template[] }
   | { readonly type: 'snapshot'; readonly track: number; readonly event: string; readonly label: string }
+  /** Send samples of every frame from now on, or no more when there is no session. */
+  | { readonly type: 'enrol'; readonly session?: number }
   | { readonly type: 'stop' }

@@ -1,6 +1,7 @@
 /** A frame's life, from pixels to verdicts. */
 import { createHistogram } from 'node:perf_hooks'
 import type { Config } from '../config.js'
+import type { FaceView } from '../domain/enrolment-collection.js'
 import { quality } from '../domain/quality.js'
 import { type FollowedTrack, Tracker } from '../domain/tracker.js'
 import type { Answer } from '../domain/types.js'
@@ -12,10 +13,16 @@ export interface Judged {
   readonly tracks: readonly SightedTrack[]
   /** Somebody is in view, or has just gone. */
   readonly tell: boolean
+  /** The faces seen in this frame, while somebody is being enrolled. */
+  readonly faces?: readonly FaceView[]
 }
+
+/** Least stream time between two samples of a face that is being enrolled, ms: frames closer than this look alike. */
+const sampleEveryMs = 120
 
 export class Pipeline {
   readonly #recognizer: Recognizer
+  readonly #minQuality: number
   readonly #tracker: Tracker
   readonly #votes: Votes
   readonly #stages = new Map<string, number>()
@@ -26,9 +33,12 @@ export class Pipeline {
   #told = 0
   #accountedAt = 0
   #accountedFrames = 0
+  #sampling = false
+  #sampledAt = Number.NEGATIVE_INFINITY
 
   constructor(recognizer: Recognizer, config: Config) {
     this.#recognizer = recognizer
+    this.#minQuality = config.enrolment.minQuality
     this.#tracker = new Tracker(recognizer.threshold, config.tracker)
     this.#votes = new Votes(recognizer.threshold, config.votes)
   }
@@ -37,6 +47,13 @@ export class Pipeline {
   begin(): void {
     this.#tracker.reset()
     this.#votes.reset()
+    this.#sampledAt = Number.NEGATIVE_INFINITY
+  }
+
+  /** Somebody is being enrolled: frames come with their faces, one alone embedded more often than votes need. */
+  sample(on: boolean): void {
+    this.#sampling = on
+    this.#sampledAt = Number.NEGATIVE_INFINITY
   }
 
   /** The gallery has changed, and with it what earlier votes meant. */
@@ -50,7 +67,7 @@ export class Pipeline {
     const plan = this.#tracker.plan(frame.at)
     const { faces, timings } = await this.#recognizer.detect(frame, plan.kind === 'refine' ? plan.boxes : undefined)
     const tracks = this.#tracker.update(faces, frame.at, plan)
-    const due = this.#votes.due(tracks, frame.at, frame)
+    const due = this.#withSample(this.#votes.due(tracks, frame.at, frame), tracks, frame)
     const answers = await this.#identify(frame, due)
     const { answers: owned, moves } = this.#tracker.remember(answers, frame.at)
     this.#votes.follow(moves)
@@ -64,7 +81,28 @@ export class Pipeline {
     this.#frameTimes.record(process.hrtime.bigint() - began)
     const tell = sighted.length > 0 || this.#told > 0
     this.#told = sighted.length
-    return { tracks: sighted, tell }
+    const views = this.#sampling ? this.#view(owned, sighted, frame) : undefined
+    return { tracks: sighted, tell, ...(views && { faces: views }) }
+  }
+
+  #withSample(due: FollowedTrack[], tracks: readonly FollowedTrack[], frame: Picture): FollowedTrack[] {
+    if (!this.#sampling || frame.at - this.#sampledAt < sampleEveryMs) return due
+    const [track, ...others] = tracks.filter(({ face }) => face !== undefined)
+    if (track === undefined || others.length > 0 || due.includes(track)) return due
+    return quality(track.face!, frame) >= this.#minQuality ? [...due, track] : due
+  }
+
+  #view(answers: readonly Answer[], sighted: readonly SightedTrack[], frame: Picture): FaceView[] {
+    const seen = this.#tracker.tracks.filter(({ face }) => face !== undefined)
+    return seen.map(({ id, state }) => {
+      const { verdict } = sighted.find((track) => track.id === id)!
+      const view = { track: id, confirmed: state === 'confirmed', verdict }
+      const answer = answers.find(({ track }) => track === id)
+      if (answer === undefined || answer.quality < this.#minQuality) return view
+      this.#sampledAt = frame.at
+      const { embedding, quality, candidates } = answer
+      return { ...view, sample: { embedding, quality, candidates } }
+    })
   }
 
   async #identify(frame: Picture, due: readonly FollowedTrack[]): Promise<Answer[]> {

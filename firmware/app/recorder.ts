@@ -2,7 +2,7 @@
  * Events on their way to the store and on to the broker. An event is durable before it is published; while the store
  * fails, events wait in memory, in order, and the door does not wait for them.
  */
-import type { NewEvent } from '../domain/events.js'
+import type { NewEvent, StoredEvent } from '../domain/events.js'
 import type { Broker, Clock, Log, Store } from '../ports.js'
 
 /** Events kept in memory while the store fails; the oldest go first beyond this. */
@@ -56,7 +56,7 @@ export class Recorder {
     void this.#store()
   }
 
-  /** Events of an earlier run that were never sent. */
+  /** Sends what the store holds: events of an earlier run, or those that it took together with people. */
   resume(): void {
     void this.#send()
   }
@@ -117,8 +117,7 @@ export class Recorder {
         const outgoing = await store.nextOutgoing()
         if (!outgoing) break
         const { event } = outgoing
-        const age = this.#ports.clock.now() - (this.#takenAt.get(event.seq) ?? Number.NEGATIVE_INFINITY)
-        const replayed = outgoing.replayed || age > lateMs
+        const replayed = outgoing.replayed || this.#age(event) > lateMs
         const { detail, seq, ...fields } = event
         const payload = JSON.stringify({ ...detail, ...fields, seq, ...(replayed ? { replayed: true } : {}) })
         try {
@@ -135,6 +134,13 @@ export class Recorder {
     }
     this.#sending = false
     this.#wake()
+  }
+
+  /** Since it happened, ms. Events that the store took together with people have only their wall clock. */
+  #age({ seq, at }: StoredEvent): number {
+    const { clock } = this.#ports
+    const takenAt = this.#takenAt.get(seq)
+    return takenAt === undefined ? clock.wall().getTime() - Date.parse(at) : clock.now() - takenAt
   }
 
   #wake(): void {

@@ -11,10 +11,14 @@ import {
   phase,
   stepDoor,
 } from '../domain/door.js'
+import type { Saving, SessionEffect, SessionTimer } from '../domain/enrolment-session.js'
 import type { NewEvent } from '../domain/events.js'
+import type { SignalTimer } from '../domain/signals.js'
 import { Visits, type VisitsOptions } from '../domain/visits.js'
 import type { BrokerCommand, InputLine } from '../ports.js'
+import { Enrolling, type EnrollingOptions, type EnrolmentAnswer } from './enrolling.js'
 import type { CameraStatus, FromRecognizer, Health } from './messages.js'
+import { Signals } from './signals.js'
 
 export interface SupervisorOptions {
   readonly door: DoorOptions
@@ -25,12 +29,18 @@ export interface SupervisorOptions {
   /** The strike's level when nobody guards the door: powered in fail-safe mode. */
   readonly restingStrike: boolean
   readonly snapshots: boolean
+  readonly enrolment: EnrollingOptions
 }
+
+export type Timer = DoorTimer | SessionTimer | SignalTimer
 
 export type SupervisorEvent =
   | { readonly type: 'boot'; readonly doorOpen: boolean }
-  | { readonly type: 'input'; readonly line: InputLine; readonly on: boolean }
-  | { readonly type: 'timeout'; readonly timer: DoorTimer }
+  /** Without `now` the enrolment button does nothing: it asks who was here a moment ago. */
+  | { readonly type: 'input'; readonly line: InputLine; readonly on: boolean; readonly now?: number }
+  | { readonly type: 'timeout'; readonly timer: Timer }
+  | { readonly type: 'enrolment'; readonly answer: EnrolmentAnswer }
+  | { readonly type: 'broker'; readonly connected: boolean }
   | { readonly type: 'recognizer'; readonly message: FromRecognizer; readonly now: number }
   | { readonly type: 'recognizer-lost'; readonly reason: string; readonly restartMs: number }
   | { readonly type: 'command'; readonly command: BrokerCommand; readonly now: number }
@@ -40,9 +50,19 @@ export type SupervisorEvent =
 
 export type Effect =
   | { readonly do: 'strike'; readonly on: boolean }
-  | { readonly do: 'led'; readonly on: boolean }
-  | { readonly do: 'timer'; readonly timer: DoorTimer; readonly ms: number }
-  | { readonly do: 'cancel'; readonly timer: DoorTimer }
+  | { readonly do: 'led' | 'buzzer'; readonly on: boolean }
+  | { readonly do: 'timer'; readonly timer: Timer; readonly ms: number }
+  | { readonly do: 'cancel'; readonly timer: Timer }
+  /** All of them, and none is set any more: a process that ends waits for no blink. */
+  | { readonly do: 'end-timers' }
+  | { readonly do: 'watch-faces'; readonly session: number | undefined }
+  | {
+      readonly do: 'save-person'
+      readonly saving: Saving
+      readonly embedder: string
+      readonly admins: readonly string[]
+    }
+  | { readonly do: 'undo-enrolment' }
   | { readonly do: 'record'; readonly event: NewEvent; readonly snapshot?: number }
   | { readonly do: 'publish'; readonly topic: string; readonly value: string }
   | { readonly do: 'send-gallery'; readonly embedder: string }
@@ -73,6 +93,9 @@ const healthEveryMs = 10_000
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #visits: Visits
+  readonly #enrolling: Enrolling
+  readonly #signals = new Signals()
+  #broker = true
   #door: DoorState = initialDoor
   #report: StateReport = { recognizer: 'starting', camera: 'opening', door: 'locked', people: 0, store: 'ok' }
   readonly #published = new Map<string, string>()
@@ -84,6 +107,7 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options
     this.#visits = new Visits(options.visits)
+    this.#enrolling = new Enrolling(options.enrolment)
   }
 
   get door(): DoorState {
@@ -97,7 +121,7 @@ export class Supervisor {
   step(event: SupervisorEvent): Effect[] {
     const effects = this.#react(event)
     this.#report = { ...this.#report, door: phase(this.#door) }
-    return [...effects, ...this.#states()]
+    return [...effects, ...this.#show(event, effects), ...this.#states()]
   }
 
   #react(event: SupervisorEvent): Effect[] {
@@ -105,9 +129,14 @@ export class Supervisor {
       case 'boot':
         return [...this.#stepDoor({ type: 'boot', open: event.doorOpen }), record({ type: 'started' })]
       case 'input':
-        return this.#input(event.line, event.on)
+        return this.#input(event.line, event.on, event.now)
       case 'timeout':
-        return this.#stepDoor({ type: 'timeout', timer: event.timer })
+        return this.#timeout(event.timer)
+      case 'enrolment':
+        return [...toldBy(event.answer), ...this.#enrol(this.#enrolling.answer(event.answer))]
+      case 'broker':
+        this.#broker = event.connected
+        return []
       case 'recognizer':
         return this.#recognizer(event.message, event.now)
       case 'recognizer-lost':
@@ -115,12 +144,13 @@ export class Supervisor {
         this.#report = { ...this.#report, recognizer: 'down' }
         return [
           record({ type: 'recognizer_lost', detail: { reason: event.reason, restartMs: Math.round(event.restartMs) } }),
+          ...this.#enrol(this.#enrolling.recognizerLost()),
         ]
       case 'command':
         return this.#command(event.command, event.now)
       case 'people':
         this.#report = { ...this.#report, people: event.count }
-        return this.#sendGallery()
+        return [...this.#sendGallery(), ...this.#enrol(this.#enrolling.people(event.count))]
       case 'store':
         this.#report = { ...this.#report, store: event.ok ? 'ok' : 'fault' }
         return event.ok
@@ -131,11 +161,26 @@ export class Supervisor {
           ...this.#stepDoor({ type: 'lock' }),
           { do: 'strike', on: this.#options.restingStrike },
           record({ type: 'stopped' }),
+          { do: 'end-timers' },
         ]
     }
   }
 
-  #input(line: InputLine, on: boolean): Effect[] {
+  #timeout(timer: Timer): Effect[] {
+    switch (timer) {
+      case 'signal-led':
+      case 'signal-buzzer':
+        return [...this.#signals.timeout(timer)]
+      case 'enrol-hold':
+      case 'enrol-limit':
+      case 'enrol-show':
+        return this.#enrol(this.#enrolling.timeout(timer))
+      default:
+        return this.#stepDoor({ type: 'timeout', timer })
+    }
+  }
+
+  #input(line: InputLine, on: boolean, now?: number): Effect[] {
     switch (line) {
       case 'exit':
         return on ? this.#stepDoor({ type: 'grant', by: 'exit' }) : []
@@ -144,12 +189,18 @@ export class Supervisor {
       case 'tamper':
         return on ? [record({ type: 'tamper' })] : []
       case 'enrol':
-        return []
+        return now === undefined ? [] : this.#enrol(this.#enrolling.press(on, now), now)
     }
   }
 
   #recognizer(message: FromRecognizer, now: number): Effect[] {
+    return [...this.#heard(message, now), ...this.#enrol(this.#enrolling.recognizer(message, now), now)]
+  }
+
+  #heard(message: FromRecognizer, now: number): Effect[] {
     switch (message.type) {
+      case 'sample':
+        return []
       case 'ready': {
         const { engine, embedder, threshold, fallback, notes = [] } = message
         this.#visits.reset()
@@ -175,6 +226,8 @@ export class Supervisor {
         if (now - message.arrived > this.#options.maxSightingAgeMs || message.arrived > now) return []
         const seen = message.tracks.map(({ id, verdict, verified }) => ({ track: id, verdict, verified }))
         const { events, grants } = this.#visits.see(seen, now)
+        for (const { verdict, verified } of seen)
+          if (verified && verdict.kind === 'known') this.#enrolling.seen(verdict.person, now)
         const opening = grants.flatMap((grant) => this.#stepDoor({ type: 'grant', by: 'face', ...grant }))
         const told = events.map((event) => record(event, this.#options.snapshots ? event.track : undefined))
         // Driven first, told in the order it happened: seen, then let in.
@@ -211,6 +264,7 @@ export class Supervisor {
     if (payload.length === 0) return []
     const refuse = (reason: string) => this.#refuse(topic, reason, now)
     if (retained) return refuse('a retained command is never obeyed')
+    if (topic === 'enrol/set') return this.#enrolCommand(payload.toString('utf8'), refuse, now)
     if (topic !== 'lock/set') return refuse('no such command')
     if (!this.#options.remoteUnlock) return refuse('remote unlocking is off: mqtt.remoteUnlock')
     switch (payload.toString('utf8').trim()) {
@@ -223,8 +277,37 @@ export class Supervisor {
     }
   }
 
+  #enrolCommand(payload: string, refuse: (reason: string) => Effect[], now: number): Effect[] {
+    let effects: readonly SessionEffect[]
+    try {
+      effects = this.#enrolling.command(payload)
+    } catch (error) {
+      return refuse((error as Error).message)
+    }
+    return this.#enrol(effects, now)
+  }
+
+  /** The session's effects are the supervisor's, but for what only it knows. */
+  #enrol(effects: readonly SessionEffect[], now = 0): Effect[] {
+    return effects.flatMap((effect): Effect[] => {
+      if (effect.do === 'refuse') return this.#refuse('enrol/set', effect.reason, now, effect.by)
+      if (effect.do !== 'save-person') return [effect]
+      const { admins } = this.#options.enrolment
+      return [{ ...effect, embedder: this.#report.embedder ?? '', admins }]
+    })
+  }
+
+  /** LED and buzzer come after whatever moved the strike. */
+  #show(event: SupervisorEvent, effects: readonly Effect[]): readonly Effect[] {
+    if (event.type === 'stop') return this.#signals.stop()
+    const { recognizer, camera } = this.#report
+    const recorded = effects.flatMap((effect) => (effect.do === 'record' ? [effect.event] : []))
+    const facts = { strike: this.#door.strike, recognizer, camera, broker: this.#broker }
+    return this.#signals.follow({ ...facts, enrolment: this.#enrolling.phase }, recorded)
+  }
+
   /** Whoever may publish must not be able to flood the audit log: what goes beyond the rate is counted and told later. */
-  #refuse(topic: string, reason: string, now: number): Effect[] {
+  #refuse(topic: string, reason: string, now: number, by?: string): Effect[] {
     if (now - this.#refusals.since >= refusalsPerMs)
       this.#refusals = { since: now, told: 0, silent: this.#refusals.silent }
     if (this.#refusals.told >= mostRefusals) {
@@ -234,14 +317,18 @@ export class Supervisor {
     const { silent } = this.#refusals
     this.#refusals.told++
     this.#refusals.silent = 0
-    return [record({ type: 'refused', detail: { topic, reason, ...(silent > 0 && { suppressed: silent }) } })]
+    return [
+      record({
+        type: 'refused',
+        detail: { topic, reason, ...(by && { by }), ...(silent > 0 && { suppressed: silent }) },
+      }),
+    ]
   }
 
   #stepDoor(event: DoorEvent): Effect[] {
     const { state, effects } = stepDoor(this.#door, event, this.#options.door)
-    const lit = state.strike !== this.#door.strike
     this.#door = state
-    return lit ? [...effects, { do: 'led', on: state.strike }] : [...effects]
+    return [...effects]
   }
 
   /** Each account is a heartbeat; one is published now and then, and the last one of a recording at once. */
@@ -258,6 +345,7 @@ export class Supervisor {
     const states: [topic: string, value: string][] = [
       ['lock/state', this.#door.strike ? 'UNLOCKED' : 'LOCKED'],
       ['state', JSON.stringify(this.#report)],
+      ['enrol/state', this.#enrolling.report],
     ]
     if (this.#options.door.sensor) states.push(['door/state', this.#door.leaf])
     return states.flatMap(([topic, value]) => {
@@ -267,6 +355,17 @@ export class Supervisor {
     })
   }
 }
+
+/** The store has these events already. */
+const toldBy = (answer: EnrolmentAnswer): Effect[] =>
+  answer.type === 'saved' || answer.type === 'undone'
+    ? [
+        {
+          do: 'tell',
+          message: `"${answer.person}" was ${answer.type === 'saved' ? 'enrolled' : 'removed again'} at the door`,
+        },
+      ]
+    : []
 
 const record = (event: NewEvent, snapshot?: number): Effect =>
   snapshot === undefined ? { do: 'record', event } : { do: 'record', event, snapshot }

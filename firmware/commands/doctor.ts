@@ -11,12 +11,13 @@ import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
 import { chooseModels } from '../models.js'
 import type { LineReport } from '../ports.js'
 import { readArguments, readConfig } from './arguments.js'
+import { fanFindings } from './doctor-fan.js'
 import { openRecognizer } from './recognition.js'
 
 const usage = `usage: facelatch doctor [--config FILE] [--json]
 What this machine has and lacks, each with its remedy. Exit code 1 when something the door needs is missing.`
 
-interface Finding {
+export interface Finding {
   readonly check: string
   readonly level: 'ok' | 'note' | 'fault'
   readonly what: string
@@ -32,7 +33,7 @@ export async function main(args: string[]): Promise<number> {
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const config = readConfig(values.config)
   const findings: Finding[] = []
-  for (const check of [machine, nativeAddon, models, engine, camera, lines, store, broker]) {
+  for (const check of [machine, nativeAddon, models, engine, camera, lines, enrolment, fanFindings, store, broker]) {
     for (const finding of await check(config)) {
       findings.push(finding)
       console.log(values.json ? JSON.stringify(finding) : line(finding))
@@ -155,6 +156,23 @@ async function lines(config: Config): Promise<Finding[]> {
   } catch (error) {
     return [faultOf('gpio', error, 'see gpio.* in "facelatch config show"')]
   }
+}
+
+/** A button without anybody entitled to press it, and one that everybody is entitled to, are both worth knowing. */
+async function enrolment({ gpio, enrolment, mqtt }: Config): Promise<Finding[]> {
+  const found: Finding[] = []
+  const button = gpio.lines.enrol !== '' || gpio.driver === 'simulated'
+  if (button && enrolment.admins.length === 0)
+    found.push(note('enrol', 'the enrol button works only while nobody is enrolled', 'name who may: enrolment.admins'))
+  if (enrolment.remote && mqtt.username === '' && mqtt.certFile === '' && mqtt.url !== '')
+    found.push(
+      note(
+        'enrol',
+        'enrol/set is obeyed, and the broker knows us by no password',
+        'set mqtt.username and passwordFile',
+      ),
+    )
+  return found
 }
 
 function lineFinding(driver: string, { settings, place, problem, holder }: LineReport): Finding {

@@ -11,6 +11,7 @@ export const eventTypes = [
   'exit',
   'tamper',
   'enrolled',
+  'enrol_failed',
   'removed',
   'renamed',
   'refused',
@@ -20,6 +21,8 @@ export const eventTypes = [
   'recognizer_ready',
   'engine_fallback',
   'store_fault',
+  'fan_fault',
+  'fan_restored',
   'started',
   'stopped',
 ] as const

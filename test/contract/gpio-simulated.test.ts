@@ -44,13 +44,14 @@ t.test('outputs are in the log when write returns, changes only', async (t) => {
   t.same(logged(log), [
     ['lock', 0],
     ['led', 0],
+    ['buzzer', 0],
   ])
   gpio.write('lock', true)
   t.same(logged(log).at(-1), ['lock', 1])
   gpio.write('lock', true)
   gpio.write('lock', false)
-  t.equal(logged(log).length, 4)
-  t.equal(readFileSync(log, 'utf8').split('\n')[2], `{"at":"${at}","line":"lock","value":1}`)
+  t.equal(logged(log).length, 5)
+  t.equal(readFileSync(log, 'utf8').split('\n')[3], `{"at":"${at}","line":"lock","value":1}`)
 })
 
 t.test('inputs start at 0 and move through the socket', async (t) => {
@@ -66,7 +67,7 @@ t.test('inputs start at 0 and move through the socket', async (t) => {
     ['exit', false, false],
     ['door', true, true],
   ])
-  t.same(logged(log).slice(2), [
+  t.same(logged(log).slice(3), [
     ['exit', 1],
     ['exit', 0],
     ['door', 1],

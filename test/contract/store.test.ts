@@ -100,6 +100,22 @@ t.test('people and templates', async (t) => {
     t.same(await store.events({}), [])
   })
 
+  t.test('are not enrolled on a judgement that is out of date', async (t) => {
+    const path = databasePath(t)
+    const [store, other] = [await open(t, path), await open(t, path)]
+    const revision = await store.galleryRevision()
+    await other.enrol('Ada', [template('m192', 1, 0)], [])
+    const event = { type: 'enrolled', person: 'Bo' } as const
+    await t.rejects(store.enrol('Bo', [template('m192', 0, 1)], [event], revision), { code: 'changed' })
+    t.same(
+      (await store.people()).map(({ name }) => name),
+      ['Ada'],
+    )
+    t.same(await store.events({}), [], 'nor told')
+    await store.enrol('Bo', [template('m192', 0, 1)], [event], await store.galleryRevision())
+    t.equal((await store.people()).length, 2)
+  })
+
   t.test('the revision tells of changes by any process, and of nothing else', async (t) => {
     const path = databasePath(t)
     const store = await open(t, path)

@@ -46,6 +46,8 @@ export interface Home {
   readonly folder: string
   readonly config: string
   readonly gpioLog: string
+  /** What stands in `config`. */
+  readonly settings: Record<string, unknown>
 }
 
 /** A configuration of its own in a fresh folder: store, lines and camera; no broker unless given. */
@@ -53,18 +55,16 @@ export function makeHome(t: Owner, config: Record<string, unknown> = {}): Home {
   const folder = temporaryDirectory(t)
   const gpioLog = join(folder, 'gpio.jsonl')
   const file = join(folder, 'config.json')
-  writeFileSync(
-    file,
-    JSON.stringify({
-      device: { id: 'test' },
-      camera: { source: 'gst:videotestsrc is-live=true pattern=black' },
-      gpio: { driver: 'simulated', simulated: { log: gpioLog, control: join(folder, 'gpio.sock') } },
-      mqtt: { url: '' },
-      store: { path: join(folder, 'facelatch.db') },
-      ...config,
-    }),
-  )
-  return { folder, config: file, gpioLog }
+  const settings = {
+    device: { id: 'test' },
+    camera: { source: 'gst:videotestsrc is-live=true pattern=black' },
+    gpio: { driver: 'simulated', simulated: { log: gpioLog, control: join(folder, 'gpio.sock') } },
+    mqtt: { url: '' },
+    store: { path: join(folder, 'facelatch.db') },
+    ...config,
+  }
+  writeFileSync(file, JSON.stringify(settings))
+  return { folder, config: file, gpioLog, settings }
 }
 
 export interface LineChange {

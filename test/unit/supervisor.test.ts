@@ -1,6 +1,8 @@
 import t from 'tap'
+import { enrollingOptions } from '../../firmware/app/enrolling.js'
 import type { FromRecognizer, SightedTrack } from '../../firmware/app/messages.js'
 import { type Effect, Supervisor, type SupervisorEvent } from '../../firmware/app/supervisor.js'
+import { loadConfig } from '../../firmware/config.js'
 
 const make = (changes: object = {}) =>
   new Supervisor({
@@ -10,6 +12,7 @@ const make = (changes: object = {}) =>
     remoteUnlock: false,
     restingStrike: false,
     snapshots: false,
+    enrolment: enrollingOptions(loadConfig([], {})),
     ...changes,
   })
 
@@ -35,7 +38,20 @@ const command = (topic: string, payload: string, retained = false, now = 0): Sup
 
 t.test('the strike is driven before anything is written or published', async (t) => {
   const effects = make().step(sighting(100, 150))
-  t.same(kinds(effects), ['strike', 'timer', 'cancel', 'led', 'known', 'granted', 'publish', 'publish'])
+  t.same(kinds(effects), [
+    'strike',
+    'timer',
+    'cancel',
+    'known',
+    'granted',
+    'led',
+    'cancel',
+    'buzzer',
+    'timer',
+    'publish',
+    'publish',
+    'publish',
+  ])
 })
 
 t.test('an old sighting, or one from the future, opens nothing', async (t) => {
@@ -88,7 +104,7 @@ t.test('states are published when they change, and only then', async (t) => {
   const supervisor = make()
   const topics = (effects: readonly Effect[]) =>
     effects.flatMap((effect) => (effect.do === 'publish' ? [effect.topic] : []))
-  t.same(topics(supervisor.step({ type: 'boot', doorOpen: false })), ['lock/state', 'state'])
+  t.same(topics(supervisor.step({ type: 'boot', doorOpen: false })), ['lock/state', 'state', 'enrol/state'])
   t.same(topics(supervisor.step({ type: 'input', line: 'tamper', on: true })), [])
   t.same(topics(supervisor.step({ type: 'input', line: 'exit', on: true })), ['lock/state', 'state'])
 })
