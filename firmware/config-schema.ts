@@ -169,7 +169,12 @@ export const schema = {
     precision: choice("TensorRT's arithmetic: auto is fp16 where the GPU is fast at it", 'auto', 'fp32', 'fp16'),
     detector: choice('Face detector', 'auto', 'mtcnn'),
     embedder: text('A name from models/manifest.json, or auto for the best one installed', 'auto'),
-    classifier: choice('A person is his nearest template, or the mean of them', 'nearest', 'imprinting'),
+    classifier: choice(
+      'A person is his nearest template, or the mean of them; svm: the nearest, unless machines trained on all disagree',
+      'nearest',
+      'imprinting',
+      'svm',
+    ),
     minFace: whole('Side of the smallest face looked for, pixels', 40, 20, 2000),
     maxFaces: whole('Largest number of faces judged in a frame', 16, 1, 64),
     threshold: {

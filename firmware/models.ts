@@ -45,6 +45,19 @@ async function chooseEmbedder(config: Config, manifest: Manifest): Promise<Model
   return findModel(manifest, embedderPreference[0]!)
 }
 
+function thresholdsOf(config: Config, { name, threshold, thresholds }: ModelEntry) {
+  const { classifier } = config.recognizer
+  const similarity =
+    config.recognizer.threshold ??
+    (thresholds?.imprinting && classifier === 'imprinting' ? thresholds.imprinting : threshold!).similarity
+  if (classifier !== 'svm') return { threshold: similarity }
+  if (thresholds?.svm === undefined)
+    throw new ModelError(
+      `the manifest has no threshold of the classifier svm for ${name}; take another recognizer.classifier, or run "facelatch evaluate identification --embedder ${name} --classifier svm-alone --write-threshold"`,
+    )
+  return { threshold: similarity, gate: thresholds.svm.similarity }
+}
+
 /**
  * Chooses detector and embedder and checks their files' sha256: a model that is not the one the manifest names is never run.
  * @throws ModelError with one line per file that is missing or wrong.
@@ -53,15 +66,19 @@ export async function chooseModels(config: Config): Promise<RecognizerSetup> {
   const manifest = readManifest()
   const folder = modelsFolder(config)
   const detector = findModel(manifest, config.recognizer.detector === 'auto' ? 'mtcnn' : config.recognizer.detector)
+  // Its O-Net settles a face's points, whatever found it.
+  const points = findModel(manifest, 'mtcnn')
   const embedder = await chooseEmbedder(config, manifest)
-  const problems = (await Promise.all([detector, embedder].map((entry) => verifyModel(entry, folder)))).flat()
+  const problems = (
+    await Promise.all([...new Set([detector, points, embedder])].map((entry) => verifyModel(entry, folder)))
+  ).flat()
   if (problems.length > 0) throw new ModelError(problems.map(formatProblem).join('\n'))
 
   const at = (entry: ModelEntry, part: string) => join(folder, entry.files[part]!.file)
   const { input } = embedder.files.embedder!
   return {
     embedder: embedder.name,
-    threshold: config.recognizer.threshold ?? embedder.threshold!.similarity,
+    ...thresholdsOf(config, embedder),
     classifier: config.recognizer.classifier,
     options: {
       engine: config.recognizer.engine,
@@ -77,6 +94,7 @@ export async function chooseModels(config: Config): Promise<RecognizerSetup> {
         scores: [0.6, 0.7, 0.7],
         factor: 0.709,
       },
+      landmarks: at(points, 'onet'),
       embedder: {
         path: at(embedder, 'embedder'),
         width: input.width!,

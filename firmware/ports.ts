@@ -4,6 +4,8 @@
 import type { NewEvent, StoredEvent } from './domain/events.js'
 import type { Board } from './domain/jetson-pins.js'
 import type { LineName } from './domain/lines.js'
+import type { Clarity } from './domain/quality.js'
+import type { Machine } from './domain/svm.js'
 import type { Box, Candidate, Face, Landmarks } from './domain/types.js'
 
 /** `now` is monotonic milliseconds shared by all processes of the machine; `wall` is for people and logs only. */
@@ -60,12 +62,24 @@ export interface StageTimings {
 export interface Identified {
   readonly embedding: Float32Array
   readonly candidates: readonly Candidate[]
+  readonly clarity: Clarity
 }
 
 /** One template: an L2-normalised embedding of one picture of one person. */
 export interface Template {
   readonly person: string
   readonly embedding: Float32Array
+}
+
+/** Trained on a gallery; `machine`'s rows are these people. */
+export interface Machines {
+  readonly people: readonly string[]
+  readonly machine: Machine
+}
+
+export interface Trainer {
+  /** Undefined where there are fewer than two people to tell apart. May take minutes; the caller's thread stays free. */
+  train(templates: readonly Template[]): Promise<Machines | undefined>
 }
 
 export interface Recognizer {

@@ -2,6 +2,8 @@
 import { performance } from 'node:perf_hooks'
 import { systemClock } from './adapters/clock-system.js'
 import { loadRecognizer, openCamera } from './adapters/recognizer-native.js'
+import { createTrainer, forgetMachines } from './adapters/trainer-thread.js'
+import { Agreeing } from './app/agreeing.js'
 import { CameraWatch } from './app/camera-watch.js'
 import type { FromRecognizer, ToRecognizer } from './app/messages.js'
 import { type Judged, Pipeline } from './app/pipeline.js'
@@ -31,7 +33,7 @@ let judgingSince: number | undefined
 let latest: { frame: Picture; judged: Judged } | undefined
 
 async function configure(config: Config): Promise<void> {
-  const loaded = await loadRecognizer(await chooseModels(config))
+  const loaded = await load(config)
   const judge = new Pipeline(loaded, config)
   recognizer = loaded
   pipeline = judge
@@ -61,6 +63,23 @@ async function configure(config: Config): Promise<void> {
   })
   const { engine, embedder, threshold, fallback, notes } = loaded
   send({ type: 'ready', engine, embedder, threshold, notes, ...(fallback === null ? {} : { fallback }) })
+}
+
+async function load(config: Config): Promise<Recognizer> {
+  const setup = await chooseModels(config)
+  const loaded = await loadRecognizer(setup)
+  const file = `${config.store.path}.machines`
+  if (setup.gate === undefined) {
+    await forgetMachines(file).catch(() => {})
+    return loaded
+  }
+  const { embedder } = setup
+  return new Agreeing(loaded, setup.gate, createTrainer({ file, embedder }), (reason) =>
+    send({
+      type: 'fatal',
+      reason: `the machines of the classifier svm cannot be trained: ${reason}; the nearest template decides alone`,
+    }),
+  )
 }
 
 /** Also while models load, which may take minutes. A net that never answers must not look alive: it is silent. */

@@ -80,6 +80,8 @@ RecognizerOptions readOptions(const Napi::Value& value) {
   // Beyond 0.95 a pyramid has hundreds of scales.
   options.detector.factor = detector.number("factor", 0.1, 0.95);
 
+  options.landmarks = given.string("landmarks");
+
   const Options embedder = given.object("embedder");
   options.embedder.path = embedder.string("path");
   options.embedder.width = embedder.integer("width", 16, 1024);
@@ -135,8 +137,14 @@ Napi::Object identificationObject(Napi::Env env, const Identification& identific
     matches[i] = match;
   }
   Napi::Object object = Napi::Object::New(env);
+  Napi::Object clarity = Napi::Object::New(env);
+  clarity["sharpness"] = identification.clarity.sharpness;
+  clarity["contrast"] = identification.clarity.contrast;
+  clarity["brightness"] = identification.clarity.brightness;
+  clarity["clipped"] = identification.clarity.clipped;
   object["embedding"] = embedding;
   object["matches"] = matches;
+  object["clarity"] = clarity;
   return object;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "clarity.h"
 #include "engine.h"
 #include "image.h"
 
@@ -26,12 +27,17 @@ class Embedder {
 
   /// The input picture for one face, RGB packed. Throws ENGINE when the landmarks coincide.
   std::vector<uint8_t> align(const View& picture, const Landmarks& landmarks) const;
-  /// One row of length 1 for each aligned picture. Throws ENGINE.
+  /// One row of length 1 for each aligned picture: the mean direction of it and of its mirror image. Throws ENGINE.
   std::vector<std::vector<float>> embed(const std::vector<std::vector<uint8_t>>& aligned);
+
+  /// Of an aligned picture.
+  Clarity clarity(const std::vector<uint8_t>& aligned) const;
 
   size_t dimensions() const { return options_.dimensions; }
 
  private:
+  std::vector<std::vector<float>> infer(const std::vector<std::vector<uint8_t>>& aligned);
+
   EmbedderOptions options_;
   std::unique_ptr<Engine> engine_;
   Tensor input_;

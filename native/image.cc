@@ -210,4 +210,13 @@ std::vector<uint8_t> warp(const View& source, const Similarity& toSource, int wi
   return out;
 }
 
+void mirror(std::vector<uint8_t>& pixels, int width, int height) {
+  for (int y = 0; y < height; ++y) {
+    uint8_t* left = pixels.data() + static_cast<size_t>(y) * width * 3;
+    for (uint8_t* right = left + (static_cast<size_t>(width) - 1) * 3; left < right; left += 3, right -= 3) {
+      std::swap_ranges(left, left + 3, right);
+    }
+  }
+}
+
 }  // namespace facelatch

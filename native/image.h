@@ -58,6 +58,9 @@ Similarity inverse(const Similarity& transform);
 /// source.
 std::vector<uint8_t> warp(const View& source, const Similarity& toSource, int width, int height);
 
+/// Swaps left and right of an RGB picture of packed rows, in place.
+void mirror(std::vector<uint8_t>& pixels, int width, int height);
+
 /// Whole picture, no resizing, into three planes.
 void normalise(const View& picture, const Normalisation& normalisation, float* planes);
 

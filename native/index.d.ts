@@ -134,6 +134,8 @@ export interface RecognizerOptions {
     module?: string
   }
   detector: DetectorOptions
+  /** Path of MTCNN's O-Net, which settles a face's points before it is aligned, whatever detected it. */
+  landmarks: string
   embedder: EmbedderOptions
   /** Threads of the CPU engine's one pool in the process, 0 for one per core. While a recognizer lives, its pool is shared. */
   threads: number
@@ -151,9 +153,22 @@ export interface Match {
   similarity: number
 }
 
+/** What the pixels of the aligned face measure, between brows and mouth. */
+export interface Clarity {
+  /** Variance of the Laplacian over the variance of the brightness. */
+  sharpness: number
+  /** Standard deviation of the brightness, in [0, 0.5]. */
+  contrast: number
+  /** Mean brightness, in [0, 1]. */
+  brightness: number
+  /** Share of pixels as good as black or white, in [0, 1]. */
+  clipped: number
+}
+
 export interface Identification {
-  /** L2-normalised, `dimensions` long. */
+  /** Of the face and its mirror image together; L2-normalised, `dimensions` long. */
   embedding: Float32Array
+  clarity: Clarity
   /** Best similarity per label, best first, at most `k` different labels. */
   matches: Match[]
 }
@@ -179,7 +194,7 @@ export class Recognizer {
    * Faces come largest first; boxes may reach beyond the picture.
    */
   detect(frame: Frame, regions?: readonly Box[]): Promise<Detection>
-  /** Aligns, embeds and matches the faces with these landmarks in one batch. */
+  /** Settles the points, aligns, embeds and matches the faces with these landmarks in one batch. */
   identify(frame: Frame, landmarks: readonly (readonly number[])[], k: number): Promise<IdentifyResult>
   /** The aligned input picture for one face, RGB, for looking at: `width * height * 3` bytes of the embedder's input. */
   align(frame: Frame, landmarks: readonly number[]): Promise<Buffer>

@@ -27,7 +27,10 @@ void trimMemory() {
 Recognizer::Trim::~Trim() { trimMemory(); }
 
 Recognizer::Nets::Nets(std::shared_ptr<EngineFactory> factory, const RecognizerOptions& options)
-    : engines(std::move(factory)), detector(*engines, options.detector), embedder(*engines, options.embedder) {}
+    : engines(std::move(factory)),
+      detector(*engines, options.detector),
+      landmarker(*engines, options.landmarks),
+      embedder(*engines, options.embedder) {}
 
 /// A door with a slow recognizer is better than one without: whatever TensorRT lacks, the CPU takes over all nets.
 std::unique_ptr<Recognizer::Nets> Recognizer::load(const RecognizerOptions& options, std::string& fallback) {
@@ -61,24 +64,26 @@ std::vector<Identification> Recognizer::identify(const Picture& picture, const s
                                                  IdentifyTimings& timings) {
   const auto start = Clock::now();
   std::vector<std::vector<uint8_t>> aligned;
-  for (const Landmarks& face : faces) aligned.push_back(nets_->embedder.align(picture.view(), face));
+  for (const Landmarks& face : faces) {
+    aligned.push_back(nets_->embedder.align(picture.view(), nets_->landmarker.settle(picture.view(), face)));
+  }
   const auto alignedAt = Clock::now();
   std::vector<std::vector<float>> embeddings = nets_->embedder.embed(aligned);
   const auto embeddedAt = Clock::now();
   // Held through the call: all faces of one picture meet the same gallery, and replacing it frees nothing in use.
   const std::shared_ptr<const Gallery> gallery = std::atomic_load(&gallery_);
   std::vector<Identification> identifications;
-  for (std::vector<float>& embedding : embeddings) {
-    std::vector<Match> matches = gallery->best(embedding.data(), k);
-    identifications.push_back({std::move(embedding), std::move(matches)});
+  for (size_t i = 0; i < embeddings.size(); ++i) {
+    std::vector<Match> matches = gallery->best(embeddings[i].data(), k);
+    identifications.push_back({std::move(embeddings[i]), std::move(matches), nets_->embedder.clarity(aligned[i])});
   }
   timings = {milliseconds(start, alignedAt), milliseconds(alignedAt, embeddedAt),
              milliseconds(embeddedAt, Clock::now())};
   return identifications;
 }
 
-std::vector<uint8_t> Recognizer::align(const Picture& picture, const Landmarks& landmarks) const {
-  return nets_->embedder.align(picture.view(), landmarks);
+std::vector<uint8_t> Recognizer::align(const Picture& picture, const Landmarks& landmarks) {
+  return nets_->embedder.align(picture.view(), nets_->landmarker.settle(picture.view(), landmarks));
 }
 
 void Recognizer::setGallery(std::shared_ptr<const Gallery> gallery) {

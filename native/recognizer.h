@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "clarity.h"
 #include "embedder.h"
 #include "gallery.h"
+#include "landmarks.h"
 #include "mtcnn.h"
 #include "picture.h"
 
@@ -17,6 +19,8 @@ enum class EngineChoice { automatic, tensorrt, onnxruntime };
 
 struct RecognizerOptions {
   DetectorOptions detector;
+  /// O-Net, which settles the points of a face before it is aligned, whoever detected it.
+  std::string landmarks;
   EmbedderOptions embedder;
   /// Of the CPU's engine.
   int threads;
@@ -27,6 +31,7 @@ struct RecognizerOptions {
 struct Identification {
   std::vector<float> embedding;
   std::vector<Match> matches;
+  Clarity clarity;
 };
 
 struct IdentifyTimings {
@@ -47,7 +52,7 @@ class Recognizer : Counted<Recognizer> {
   std::vector<Face> refine(const Picture& picture, const std::vector<Box>& regions, DetectTimings& timings);
   std::vector<Identification> identify(const Picture& picture, const std::vector<Landmarks>& faces, size_t k,
                                        IdentifyTimings& timings);
-  std::vector<uint8_t> align(const Picture& picture, const Landmarks& landmarks) const;
+  std::vector<uint8_t> align(const Picture& picture, const Landmarks& landmarks);
   void setGallery(std::shared_ptr<const Gallery> gallery);
 
   size_t dimensions() const { return nets_->embedder.dimensions(); }
@@ -61,6 +66,7 @@ class Recognizer : Counted<Recognizer> {
     Nets(std::shared_ptr<EngineFactory> factory, const RecognizerOptions& options);
     std::shared_ptr<EngineFactory> engines;
     Mtcnn detector;
+    Landmarker landmarker;
     Embedder embedder;
   };
 

@@ -3,6 +3,8 @@ import { createReadStream, readFileSync, renameSync, writeFileSync } from 'node:
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
 
+import type { ClassifierName } from '../domain/classifiers.js'
+
 export type Role = 'detector' | 'embedder' | 'liveness'
 
 /** How pixels become a model's input: `(pixel - mean) * scale`, pixel in 0..255, per channel in the order of `colour`. */
@@ -43,8 +45,15 @@ export interface ModelEntry {
   template?: number[]
   /** Embedders: length of an embedding, how two are compared, and whether the graph itself makes their length 1. */
   output?: { dimensions: number; metric: 'cosine'; normalised: boolean }
-  /** What a similarity (embedder) or a score (liveness) must reach, and how that was measured. */
-  threshold?: { similarity: number; basis: string }
+  /** What a similarity (embedder, nearest template) or a score (liveness) must reach, and how that was measured. */
+  threshold?: Threshold
+  /** Embedders: the same with another classifier; with `svm` a probability. */
+  thresholds?: { [K in ClassifierName]?: Threshold }
+}
+
+export interface Threshold {
+  similarity: number
+  basis: string
 }
 
 export interface Manifest {
@@ -77,9 +86,11 @@ export function loadManifest(file: string): Manifest {
  * Puts a measured threshold into the manifest file; whoever reads it meanwhile finds the old one or the new one.
  * @throws Error when the file cannot be read or written, or names no such model.
  */
-export function writeThreshold(file: string, name: string, threshold: NonNullable<ModelEntry['threshold']>): void {
+export function writeThreshold(file: string, name: string, threshold: Threshold, classifier: ClassifierName): void {
   const manifest = loadManifest(file)
-  findModel(manifest, name).threshold = threshold
+  const entry = findModel(manifest, name)
+  if (classifier === 'nearest') entry.threshold = threshold
+  else entry.thresholds = { ...entry.thresholds, [classifier]: threshold }
   const temporary = `${file}.${process.pid}.tmp`
   writeFileSync(temporary, `${JSON.stringify(manifest, null, 2)}\n`)
   renameSync(temporary, file)
@@ -180,9 +191,18 @@ function entryFault(entry: Record<string, unknown>): string | undefined {
     if (typeof output.normalised !== 'boolean') return 'output.normalised is not true or false'
     if (threshold === undefined) return 'threshold is missing'
   }
-  if (threshold === undefined) return undefined
-  if (!isRecord(threshold) || !isNumbers([threshold.similarity], 1)) return 'threshold.similarity is not a number'
-  return typeof threshold.basis === 'string' ? undefined : 'threshold.basis is not text'
+  if (entry.thresholds !== undefined && !isRecord(entry.thresholds)) return 'thresholds is not a table'
+  const all = { threshold, ...prefixed('thresholds', entry.thresholds ?? {}) }
+  for (const [key, value] of Object.entries(all)) {
+    if (value === undefined) continue
+    if (!isRecord(value) || !isNumbers([value.similarity], 1)) return `${key}.similarity is not a number`
+    if (typeof value.basis !== 'string') return `${key}.basis is not text`
+  }
+  return undefined
+}
+
+function prefixed(prefix: string, table: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(table).map(([key, value]) => [`${prefix}.${key}`, value]))
 }
 
 function fileEntryFault(file: unknown, download: boolean): string | undefined {

@@ -1,6 +1,6 @@
 /** The Camera and Recognizer ports over the native addon, and the only file that loads it. */
 import { createRequire } from 'node:module'
-import { imprint } from '../domain/classifiers.js'
+import { type ClassifierName, imprint } from '../domain/classifiers.js'
 import type { Box, Landmarks } from '../domain/types.js'
 import type { Camera, Picture, Recognizer, Template } from '../ports.js'
 import { inRoot } from '../root.js'
@@ -40,8 +40,10 @@ export interface RecognizerSetup {
   readonly options: NativeRecognizerOptions
   readonly embedder: string
   readonly threshold: number
-  /** `imprinting`: a person is the mean of his templates. Its similarities are on the scale of `nearest`'s. */
-  readonly classifier: 'nearest' | 'imprinting'
+  /** Probability that the machines of the classifier `svm` must give. */
+  readonly gate?: number
+  /** `imprinting`: a person is the mean of his templates. The machines of `svm` are not the native side's. */
+  readonly classifier: ClassifierName
 }
 
 /** @throws Error with `code` MODEL_LOAD. */
@@ -91,8 +93,9 @@ class Bound implements Recognizer {
     return {
       timings,
       // A gallery that was replaced meanwhile gives labels of a list that is gone: such an answer names nobody.
-      faces: faces.map(({ embedding, matches }) => ({
+      faces: faces.map(({ embedding, clarity, matches }) => ({
         embedding,
+        clarity,
         candidates:
           people === this.#people
             ? matches.map(({ label, similarity }) => ({ person: people[label]!, similarity }))

@@ -1,4 +1,5 @@
 /** One table from effect to port call: everything the supervisor does to the world is here. */
+import { enrolAgain } from '../domain/enrolment.js'
 import type { Broker, Clock, Gpio, Log, Store } from '../ports.js'
 import { savePerson, undoEnrolment } from './enrolment-store.js'
 import type { ToRecognizer } from './messages.js'
@@ -30,6 +31,8 @@ export function createEffects(
     timers.get(timer)?.()
     timers.delete(timer)
   }
+  /** Who has to be enrolled again, as it was said last: the gallery is sent anew with every change. */
+  let warned: string | undefined
   const executors: Executors = {
     strike: ({ on }) => ports.gpio.write('lock', on),
     led: ({ on }) => ports.gpio.write('led', on),
@@ -62,6 +65,14 @@ export function createEffects(
       ports.store.gallery(embedder).then(
         (templates) => ports.tellRecognizer({ type: 'gallery', templates }),
         (error: Error) => ports.log.error(`cannot read the gallery: ${error.message}`),
+      )
+      ports.store.people().then(
+        (people) => {
+          const missing = enrolAgain(people, embedder)
+          if (missing !== undefined && missing.what !== warned) ports.log.warn(`${missing.what}; ${missing.remedy}`)
+          warned = missing?.what
+        },
+        () => {}, // Whatever keeps people from being read was said of the gallery.
       )
     },
     'watch-faces': ({ session }) => ports.tellRecognizer({ type: 'enrol', ...(session !== undefined && { session }) }),

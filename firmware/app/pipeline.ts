@@ -110,7 +110,10 @@ export class Pipeline {
     const landmarks = due.map(({ face }) => face!.landmarks)
     const { faces, timings } = await this.#recognizer.identify(frame, landmarks)
     this.#addStages(timings)
-    return due.map(({ id, face }, i) => ({ track: id, quality: quality(face!, frame), ...faces[i]! }))
+    return due.map(({ id, face }, i) => {
+      const { clarity, ...answer } = faces[i]!
+      return { track: id, quality: quality(face!, frame, clarity), ...answer }
+    })
   }
 
   #sight({ id, state, box }: FollowedTrack, answers: readonly Answer[], at: number): SightedTrack {

@@ -7,6 +7,7 @@ import { native } from '../adapters/recognizer-native.js'
 import { openStore } from '../adapters/store-sqlite.js'
 import { wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
+import { enrolAgain } from '../domain/enrolment.js'
 import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
 import { chooseModels } from '../models.js'
 import type { LineReport } from '../ports.js'
@@ -206,10 +207,16 @@ async function store(config: Config): Promise<Finding[]> {
       return [
         fault('store', `the audit log is not whole: ${broken}`, 'keep a copy of the file and find out who changed it'),
       ]
+    const embedder = await chooseModels(config).then(
+      (setup) => setup.embedder,
+      () => undefined, // Said by the check of models.
+    )
+    const missing = embedder === undefined ? undefined : enrolAgain(people, embedder)
     return [
       people.length === 0
         ? note('store', 'nobody is enrolled', 'facelatch people add NAME --images DIR')
         : ok('store', `${people.length} people, ${count} events`),
+      ...(missing === undefined ? [] : [fault('people', missing.what, missing.remedy)]),
     ]
   } catch (error) {
     return [faultOf('store', error, 'check store.path')]

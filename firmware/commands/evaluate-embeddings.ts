@@ -5,10 +5,16 @@ import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import { loadRecognizer, type RecognizerSetup } from '../adapters/recognizer-native.js'
 import type { Recognizer } from '../ports.js'
-import { facesOfFile } from './recognition.js'
+import { facesOfFile, type SeenFace } from './recognition.js'
 
-/** Embeddings of a picture's subject; null where no face was found or the file cannot be read. */
-export type Embeddings = ReadonlyMap<string, Float32Array | null>
+/** A picture's subject. */
+export type Seen = Pick<SeenFace, 'embedding' | 'quality' | 'clarity'>
+
+/** Null where no face was found or the file cannot be read. */
+export type Embeddings = ReadonlyMap<string, Seen | null>
+
+/** Counts up when the same nets come to say something else of a picture: another alignment, other measures. */
+const method = 2
 
 export const defaultCache = () => join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'facelatch/evaluate')
 
@@ -17,8 +23,9 @@ interface Kept {
   readonly picture: string
   readonly size: number
   readonly changed: number
-  /** Little-endian float32 in base64. */
-  readonly embedding: string | null
+  readonly seen:
+    | (Omit<Seen, 'embedding'> & { /** Little-endian float32 in base64. */ readonly embedding: string })
+    | null
 }
 
 /** Pictures decoded and judged at a time: one is inferred while the next is decoded. */
@@ -37,17 +44,17 @@ export async function embedPictures(
   const options = JSON.stringify({ ...setup.options, threads: 0 }, (_, value) =>
     typeof value === 'string' && value.startsWith('/') ? basename(value) : value,
   )
-  const key = createHash('sha256').update(options).update(sums.join()).digest('hex').slice(0, 16)
+  const key = createHash('sha256').update(`${method}${options}`).update(sums.join()).digest('hex').slice(0, 16)
   // Embeddings tell who somebody is: nobody else on the machine is to read them.
   mkdirSync(cache, { recursive: true, mode: 0o700 })
   const file = join(cache, `${setup.embedder}-${key}.jsonl`)
   const kept = read(file)
-  const found = new Map<string, Float32Array | null>()
+  const found = new Map<string, Seen | null>()
   const missing: string[] = []
   for (const picture of new Set(pictures)) {
     const entry = kept.get(picture)
     const now = stamp(picture)
-    if (entry && entry.size === now.size && entry.changed === now.changed) found.set(picture, unpack(entry.embedding))
+    if (entry && entry.size === now.size && entry.changed === now.changed) found.set(picture, unpack(entry.seen))
     else missing.push(picture)
   }
   if (missing.length === 0) return found
@@ -58,9 +65,9 @@ export async function embedPictures(
     const worker = async () => {
       while (next < missing.length) {
         const picture = missing[next++]!
-        const embedding = await subject(recognizer, picture)
-        found.set(picture, embedding)
-        const line: Kept = { picture, ...stamp(picture), embedding: pack(embedding) }
+        const seen = await subject(recognizer, picture)
+        found.set(picture, seen)
+        const line: Kept = { picture, ...stamp(picture), seen: pack(seen) }
         appendFileSync(file, `${JSON.stringify(line)}\n`, { mode: 0o600 })
         progress(++done, missing.length)
       }
@@ -72,9 +79,9 @@ export async function embedPictures(
   return found
 }
 
-async function subject(recognizer: Recognizer, picture: string): Promise<Float32Array | null> {
+async function subject(recognizer: Recognizer, picture: string): Promise<Seen | null> {
   try {
-    return (await facesOfFile(recognizer, picture)).faces[0]?.embedding ?? null
+    return (await facesOfFile(recognizer, picture)).faces[0] ?? null
   } catch (error) {
     console.error(`${picture}: ${(error as Error).message}; it counts as a picture without a face`)
     return null
@@ -105,13 +112,16 @@ function stamp(picture: string): { size: number; changed: number } {
   return { size, changed: mtimeMs }
 }
 
-function pack(embedding: Float32Array | null): string | null {
-  if (embedding === null) return null
-  return Buffer.from(embedding.buffer, embedding.byteOffset, embedding.byteLength).toString('base64')
+function pack(seen: Seen | null): Kept['seen'] {
+  if (seen === null) return null
+  const { embedding, quality, clarity } = seen
+  const bytes = Buffer.from(embedding.buffer, embedding.byteOffset, embedding.byteLength)
+  return { quality, clarity, embedding: bytes.toString('base64') }
 }
 
-function unpack(text: string | null): Float32Array | null {
-  if (text === null) return null
+function unpack(kept: Kept['seen']): Seen | null {
+  if (kept === null) return null
   // A copy of its own: a Buffer's memory is shared and not aligned for floats.
-  return new Float32Array(Uint8Array.from(Buffer.from(text, 'base64')).buffer)
+  const bytes = Uint8Array.from(Buffer.from(kept.embedding, 'base64'))
+  return { ...kept, embedding: new Float32Array(bytes.buffer) }
 }

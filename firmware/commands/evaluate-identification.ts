@@ -1,14 +1,21 @@
 import type { ModelEntry } from '../adapters/models-manifest.js'
 import { UserError } from '../app/errors.js'
-import { type ClassifierName, classifiers, type Gallery } from '../domain/classifiers.js'
-import { type Comparison, first, fused, identification, leftOut, type Result } from '../evaluation/identification.js'
+import { agreed, type Classifier, first, type Gallery, imprinting, nearest, svm } from '../domain/classifiers.js'
+import { type Comparison, fused, identification, type Result } from '../evaluation/identification.js'
+import { type Rejection, rejections } from '../evaluation/rejection.js'
 import type { Context } from './evaluate.js'
 import type { Dataset } from './evaluate-data.js'
 import type { Embeddings } from './evaluate-embeddings.js'
 
+/** `svm-alone`: the probabilities that `svm` asks for its veto, by themselves. */
+export const evaluatedClassifiers = ['nearest', 'imprinting', 'svm', 'svm-alone'] as const
+export type EvaluatedClassifier = (typeof evaluatedClassifiers)[number]
+
 export interface IdentificationResult extends Context {
   readonly kind: 'identification'
-  readonly classifier: ClassifierName
+  readonly classifier: EvaluatedClassifier
+  /** `svm`: the probability that its machine must reach. */
+  readonly gate?: number
   readonly people: number
   readonly templates: number
   readonly enrol: number
@@ -20,6 +27,8 @@ export interface IdentificationResult extends Context {
    * in nothing but the number of pictures: at equal thresholds they show what fusing does.
    */
   readonly leftOut: { readonly single: Result; readonly fused: Result }
+  /** Probes that were not identified at the threshold in use, the worst pictures taken out. */
+  readonly rejections: readonly Rejection[]
   /** Of those left out, who is most like whom: a picture under the wrong name stands first here. */
   readonly mostAlike: readonly { readonly subject: string; readonly takenFor: string; readonly score: number }[]
 }
@@ -35,7 +44,7 @@ export function runIdentification(
   data: Dataset,
   embeddings: Embeddings,
   context: Context,
-  { enrol, classifier }: { enrol: number; classifier: ClassifierName },
+  { enrol, classifier }: { enrol: number; classifier: EvaluatedClassifier },
 ): IdentificationResult {
   const enrolled = (name: string) => {
     const pictures = data.pictures.get(name)!
@@ -45,24 +54,25 @@ export function runIdentification(
     data.pictures
       .get(name)!
       .slice(0, enrolled(name))
-      .flatMap((picture) => embeddings.get(picture) ?? []),
+      .flatMap((picture) => embeddings.get(picture)?.embedding ?? []),
   )
-  const classify = classifiers[classifier](gallery)
-  const compare = (subject: string, person: number | undefined, picture: string): Comparison => {
-    const embedding = embeddings.get(picture)
-    return { subject, person, scores: embedding ? classify(embedding) : null }
+  const classify = classifierOf(classifier, gallery, context.gate)
+  const compare = (subject: string, person: number | undefined, picture: string, without?: number): Comparison => {
+    const seen = embeddings.get(picture)
+    return { subject, person, scores: seen ? classify(seen.embedding, without) : null }
   }
-  const probes = data.people.flatMap((name, person) =>
+  const probePictures = data.people.flatMap((name, person) =>
     data.pictures
       .get(name)!
       .slice(enrolled(name))
-      .map((picture) => compare(name, person, picture)),
+      .map((picture) => ({ name, person, picture })),
   )
+  const probes = probePictures.map(({ name, person, picture }) => compare(name, person, picture))
   const strangers = data.strangers.flatMap((name) =>
     data.pictures.get(name)!.map((picture) => compare(name, undefined, picture)),
   )
   const removed = data.people.flatMap((name, person) =>
-    data.pictures.get(name)!.map((picture) => leftOut(compare(name, person, picture))),
+    data.pictures.get(name)!.map((picture) => compare(name, undefined, picture, person)),
   )
   if (probes.length === 0)
     throw new UserError(
@@ -77,14 +87,41 @@ export function runIdentification(
     people: gallery.length,
     templates: gallery.reduce((sum, templates) => sum + templates.length, 0),
     enrol,
-    withoutFace: [...embeddings.values()].filter((embedding) => embedding === null).length,
+    withoutFace: [...embeddings.values()].filter((seen) => seen === null).length,
     single: identification(probes, unseen, threshold),
     leftOut: {
       single: identification(probes, removed, threshold),
       fused: identification(fused(probes, together), fused(removed, together), threshold),
     },
+    rejections: rejections(
+      probePictures.map(({ person, picture }, i) => {
+        const { best, score } = first(probes[i]!.scores)
+        return { quality: embeddings.get(picture)?.quality ?? 0, right: best === person && score >= threshold }
+      }),
+    ),
     mostAlike: mostAlike(removed, data.people),
   }
+}
+
+/**
+ * Scores of everybody enrolled, as if `without` were not: his own pictures then are a stranger's, of whom there are several, in
+ * a gallery of one person fewer. (The machines were trained with him; that he is none of the others they have learnt.)
+ */
+function classifierOf(
+  name: EvaluatedClassifier,
+  gallery: Gallery,
+  gate = 0,
+): (embedding: Float32Array, without?: number) => Float32Array {
+  const hiding = (classify: Classifier) => (embedding: Float32Array, without?: number) => {
+    const scores = classify(embedding)
+    if (without !== undefined) scores[without] = -1
+    return scores
+  }
+  if (name === 'svm-alone') return hiding(svm(gallery))
+  const similarities = hiding((name === 'imprinting' ? imprinting : nearest)(gallery))
+  if (name !== 'svm') return similarities
+  const likely = hiding(svm(gallery))
+  return (embedding, without) => agreed(similarities(embedding, without), likely(embedding, without), gate)
 }
 
 function mostAlike(removed: readonly Comparison[], people: readonly string[]): IdentificationResult['mostAlike'] {
@@ -99,20 +136,28 @@ function mostAlike(removed: readonly Comparison[], people: readonly string[]): I
   return [...pairs.values()].sort((a, b) => b.score - a.score).slice(0, 5)
 }
 
-/** The false-positive identification rate that the shipped thresholds are for. */
-const shippedRate = 1e-3
+/**
+ * The false-positive identification rates that thresholds are for. The machines only veto what the nearest template accepts at
+ * its own.
+ */
+const rateFor = { nearest: 1e-3, imprinting: 1e-3, 'svm-alone': 1e-2 } as const
+export type ThresholdClassifier = keyof typeof rateFor
 
 /** The threshold for the manifest, with its basis. */
-export function thresholdFrom(result: IdentificationResult): NonNullable<ModelEntry['threshold']> {
+export function thresholdFrom(
+  result: IdentificationResult,
+  classifier: ThresholdClassifier,
+): NonNullable<ModelEntry['threshold']> {
   const { single, data, detector, minFace, people, templates } = result
-  const point = single.points.find(({ wanted }) => wanted === shippedRate)!
+  const point = single.points.find(({ wanted }) => wanted === rateFor[classifier])!
   // Rounded up: never laxer than what was measured.
   const similarity = Math.ceil(point.threshold * 1000) / 1000
   const { accepted, falselyAccepted } = point
   const percent = (value: number) => `${(100 * value).toFixed(2)} %`
+  const how = { nearest: 'nearest template', imprinting: 'imprinting', 'svm-alone': 'SVM, probability' }[classifier]
   const basis =
     `facelatch evaluate identification on ${data}: ${detector} (min face ${minFace}), ${people} people enrolled with ` +
-    `${templates} templates, nearest template, one picture at a time. At ${point.threshold.toFixed(4)}, ` +
+    `${templates} templates, ${how}, one picture at a time. At ${point.threshold.toFixed(4)}, ` +
     `${falselyAccepted.count} of ${falselyAccepted.of} strangers' pictures accepted (${percent(falselyAccepted.value)}, ` +
     `19 times in 20 below ${percent(falselyAccepted.high)}), ${accepted.count} of ${accepted.of} probes identified (${percent(accepted.value)}).`
   return { similarity, basis }

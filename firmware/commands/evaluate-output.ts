@@ -3,6 +3,7 @@ import { type Chart, page, paragraph, svg, table } from '../evaluation/chart.js'
 import type { Result } from '../evaluation/identification.js'
 import type { OperatingPoint, Rate } from '../evaluation/operating-points.js'
 import type { Evaluation } from './evaluate.js'
+import type { AttractionResult } from './evaluate-attraction.js'
 import type { IdentificationResult } from './evaluate-identification.js'
 import type { VerificationResult } from './evaluate-verification.js'
 
@@ -10,6 +11,9 @@ const percent = (value: number) => `${(100 * value).toFixed(2)} %`
 const counted = ({ count, of, value, low, high }: Rate) =>
   `${percent(value)} (${count} of ${of}; ${percent(low)} to ${percent(high)})`
 const similarity = (value: number) => value.toFixed(4)
+
+/** What has curves. */
+type Drawn = Exclude<Evaluation, AttractionResult>
 
 export function printResult(result: Evaluation): void {
   console.log(`\n${heading(result)}`)
@@ -27,11 +31,35 @@ function heading({ embedder, detector, minFace, data, ...result }: Evaluation): 
   const missed = `${result.withoutFace} pictures without a face`
   if (result.kind === 'verification')
     return `${nets}: ${result.pairs.same} pairs of one person, ${result.pairs.different} of two; ${missed}`
+  if (result.kind === 'attraction')
+    return `${nets}: one person with ${result.many} templates, ${result.others} with ${result.few}; ${missed}`
   return `${nets}: ${result.people} people enrolled with ${result.templates} templates, ${result.classifier}; ${missed}`
 }
 
 function tables(result: Evaluation): string[][][] {
-  return result.kind === 'verification' ? verificationTables(result) : identificationTables(result)
+  switch (result.kind) {
+    case 'verification':
+      return verificationTables(result)
+    case 'identification':
+      return identificationTables(result)
+    case 'attraction':
+      return attractionTables(result)
+  }
+}
+
+function attractionTables({ crowded, few, many, asked, classifiers }: AttractionResult): string[][][] {
+  const counts = ({ few, many }: { few: number; many: number }) => [String(few), String(many)]
+  const heads = (who: string, of: number) => [`of ${of} ${who} nearest to him with ${few}`, `with ${many}`]
+  return [
+    [
+      ['', ...heads('strangers', asked.strangers), ...heads('pictures of others', asked.residents)],
+      ...classifiers.map(({ name, strangers, residents }) => [name, ...counts(strangers), ...counts(residents)]),
+    ],
+    [
+      ['one after the other', 'his pictures; the rest repeat them'],
+      ...crowded.map(({ name, pictures }) => [name, String(pictures)]),
+    ],
+  ]
 }
 
 function verificationTables({ accuracy, points }: VerificationResult): string[][][] {
@@ -47,9 +75,11 @@ function verificationTables({ accuracy, points }: VerificationResult): string[][
   ]
 }
 
-function identificationTables({ classifier, single, leftOut, mostAlike }: IdentificationResult): string[][][] {
-  // An SVM's score is a probability; the threshold in use is a cosine.
-  const rows = (result: Result) => [...atRates(result), ...(classifier === 'svm' ? [] : [inUse(result)])]
+function identificationTables(result: IdentificationResult): string[][][] {
+  const { classifier, single, leftOut, mostAlike } = result
+  // The machines' score is a probability; the threshold in use is a cosine.
+  const probability = classifier === 'svm-alone'
+  const rows = (result: Result) => [...atRates(result), ...(probability ? [] : [inUse(result)])]
   return [
     [['strangers (one picture)', 'threshold', 'known identified', 'strangers accepted'], ...rows(single)],
     [
@@ -57,6 +87,14 @@ function identificationTables({ classifier, single, leftOut, mostAlike }: Identi
       ...rows(leftOut.single),
     ],
     [['the same, fused over five', 'threshold', 'known identified', 'left out accepted'], ...rows(leftOut.fused)],
+    [
+      ['probes left, the worst pictures taken out', 'of quality', 'not identified at the threshold in use'],
+      ...(probability ? [] : result.rejections).map(({ rejected, from, missed }) => [
+        percent(1 - rejected),
+        from.toFixed(2),
+        counted(missed),
+      ]),
+    ],
     [
       ['taken for another person at the threshold in use', 'pictures'],
       ['one picture', `${single.mistaken} of ${single.known}`],
@@ -81,7 +119,7 @@ const cells = ({ threshold, accepted, falselyAccepted }: OperatingPoint) => [
 ]
 
 /** All results are of one kind. `bare`: the curves alone. */
-export function reportPage(results: readonly Evaluation[], bare: boolean): string {
+export function reportPage(results: readonly Drawn[], bare: boolean): string {
   const drawing = svg(chart(results))
   if (bare) return drawing
   const title = `facelatch evaluate ${results[0]!.kind}`
@@ -93,7 +131,7 @@ export function reportPage(results: readonly Evaluation[], bare: boolean): strin
   return page(title, [drawing, paragraph(limits), ...sections])
 }
 
-function chart(results: readonly Evaluation[]): Chart {
+function chart(results: readonly Drawn[]): Chart {
   if (results[0]!.kind === 'verification')
     return {
       title: 'Are two pictures of one person?',

@@ -13,7 +13,7 @@ export interface VerificationResult extends Context, Verification {
 
 export function runVerification(data: Dataset, embeddings: Embeddings, context: Context): VerificationResult {
   const pairs = data.pairs.map(({ a, b, same }) => {
-    const [one, other] = [embeddings.get(a), embeddings.get(b)]
+    const [one, other] = [embeddings.get(a)?.embedding, embeddings.get(b)?.embedding]
     return { same, similarity: one && other ? cosine(one, other) : -1 }
   })
   const withoutFace = [...embeddings.values()].filter((embedding) => embedding === null).length

@@ -4,30 +4,41 @@ import { findModel, writeThreshold } from '../adapters/models-manifest.js'
 import type { RecognizerSetup } from '../adapters/recognizer-native.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
-import { classifierNames } from '../domain/classifiers.js'
 import { chooseModels, manifestPath, readManifest } from '../models.js'
 import { inRoot } from '../root.js'
 import { readArguments, readConfig } from './arguments.js'
+import { type AttractionResult, runAttraction } from './evaluate-attraction.js'
 import { type Dataset, readDataset } from './evaluate-data.js'
 import { defaultCache, type Embeddings, embedPictures } from './evaluate-embeddings.js'
-import { type IdentificationResult, runIdentification, thresholdFrom } from './evaluate-identification.js'
+import {
+  type EvaluatedClassifier,
+  evaluatedClassifiers,
+  type IdentificationResult,
+  runIdentification,
+  type ThresholdClassifier,
+  thresholdFrom,
+} from './evaluate-identification.js'
 import { printResult, reportPage } from './evaluate-output.js'
 import { runVerification, type VerificationResult } from './evaluate-verification.js'
 
-const usage = `usage: facelatch evaluate verification|identification [--data DIR] [--embedder NAME]… [--enrol N] [--classifier NAME] [--json] [--report FILE] [--write-threshold] [--cache DIR] [--config FILE]
+const usage = `usage: facelatch evaluate verification|identification|attraction [--data DIR] [--embedder NAME]… [--enrol N] [--classifier NAME] [--json] [--report FILE] [--write-threshold] [--cache DIR] [--config FILE]
 verification     are two pictures of one person: accuracy in ten folds, ROC, true accept rate at false accept rates
 identification   who is it, if anybody: people enrolled with their first N pictures (5) and asked for with the others,
                  strangers never enrolled; one picture at a time, and fused over five
+attraction       the ten people with most pictures, one after the other, have twenty templates and all others N: do they
+                 attract strangers, and with which classifier
 --data DIR         DIR/NAME/*.jpg, a folder for each person, or DIR/images/NAME/*.jpg with any of DIR/pairs.tsv, people.txt and
                    strangers.txt; default: ../shared/data/lfw-dev beside the program
 --embedder NAME    a name from models/manifest.json, several times to compare; default: the one in use
---classifier NAME  nearest (what runs at the door), imprinting or svm
+--classifier NAME  as recognizer.classifier: nearest (default), imprinting or svm; svm-alone for the machines' probabilities
 --report FILE      one page with tables and curves: .html, or .svg for the curves alone
---write-threshold  identification: puts the similarity that one stranger in a thousand reaches, with how it was measured, into
-                   models/manifest.json
+--write-threshold  identification: puts the similarity that one stranger in a thousand reaches (with svm-alone: the probability
+                   that one in a hundred reaches), with how it was measured, into models/manifest.json
 --cache DIR        where embeddings are kept (~/.cache/facelatch/evaluate)`
 
-export type Evaluation = VerificationResult | IdentificationResult
+export type Evaluation = VerificationResult | IdentificationResult | AttractionResult
+
+const kinds = ['verification', 'identification', 'attraction'] as const
 
 /** What an evaluation was done with. */
 export interface Context {
@@ -36,6 +47,8 @@ export interface Context {
   readonly minFace: number
   /** Similarity in use: the manifest's, unless configured. */
   readonly threshold: number
+  /** Probability that the machines' veto asks for, with the classifier svm. */
+  readonly gate?: number
   readonly data: string
 }
 
@@ -54,43 +67,57 @@ export async function main(args: string[]): Promise<number> {
     },
     usage,
   )
-  const [what, ...more] = positionals
-  if ((what !== 'verification' && what !== 'identification') || more.length > 0) throw wrongUsage(usage.split('\n')[0]!)
+  const what = kinds.find((kind) => kind === positionals[0])
+  if (what === undefined || positionals.length > 1) throw wrongUsage(usage.split('\n')[0]!)
   if (values['write-threshold'] && what !== 'identification')
     throw wrongUsage('--write-threshold goes with identification: thresholds come from strangers, not from pairs')
   const enrol = Number(values.enrol ?? 5)
   if (!Number.isInteger(enrol) || enrol < 1) throw wrongUsage(`--enrol takes a whole number, not "${values.enrol}"`)
-  const classifier = classifierNames.find((name) => name === (values.classifier ?? 'nearest'))
+  const classifier = evaluatedClassifiers.find((name) => name === (values.classifier ?? 'nearest'))
   if (!classifier)
-    throw wrongUsage(`--classifier takes one of ${classifierNames.join(', ')}, not "${values.classifier}"`)
-  if (values['write-threshold'] && classifier !== 'nearest')
-    throw wrongUsage('--write-threshold goes with --classifier nearest, which runs at the door')
+    throw wrongUsage(`--classifier takes one of ${evaluatedClassifiers.join(', ')}, not "${values.classifier}"`)
+  if (values['write-threshold'] && classifier === 'svm')
+    throw wrongUsage('--write-threshold goes with --classifier svm-alone: svm takes the threshold of nearest besides')
   const report = values.report
+  if (report !== undefined && what === 'attraction') throw wrongUsage('--report draws curves, and attraction has none')
   if (report !== undefined && !/\.(html|svg)$/.test(report)) throw wrongUsage('--report takes FILE.html or FILE.svg')
 
   const data = readDataset(resolve(values.data ?? inRoot('../shared/data/lfw-dev')))
   const config = readConfig(values.config)
   const results: Evaluation[] = []
   for (const name of values.embedder ?? [config.recognizer.embedder]) {
-    const { context, embeddings } = await embed(config, name, data, picturesFor(what, data), values.cache)
-    const result =
-      what === 'verification'
-        ? runVerification(data, embeddings, context)
-        : runIdentification(data, embeddings, context, { enrol, classifier })
+    const { context, embeddings } = await embed(config, name, classifier, data, picturesFor(what, data), values.cache)
+    const result = evaluators[what](data, embeddings, context, { enrol, classifier })
     results.push(result)
     if (values.json) console.log(JSON.stringify(result))
     else printResult(result)
     if (values['write-threshold'] && result.kind === 'identification') {
-      const threshold = thresholdFrom(result)
-      writeThreshold(manifestPath(), context.embedder, threshold)
+      const of = classifier as ThresholdClassifier
+      const threshold = thresholdFrom(result, of)
+      writeThreshold(manifestPath(), context.embedder, threshold, of === 'svm-alone' ? 'svm' : of)
       console.error(`${context.embedder}: threshold ${threshold.similarity} written to ${manifestPath()}`)
     }
   }
-  if (report !== undefined) write(report, reportPage(results, report.endsWith('.svg')))
+  const drawn = results.filter((result) => result.kind !== 'attraction')
+  if (report !== undefined) write(report, reportPage(drawn, report.endsWith('.svg')))
   return 0
 }
 
-function picturesFor(what: 'verification' | 'identification', data: Dataset): string[] {
+type Evaluator = (
+  data: Dataset,
+  embeddings: Embeddings,
+  context: Context,
+  options: { enrol: number; classifier: EvaluatedClassifier },
+) => Evaluation
+
+const evaluators: Readonly<Record<(typeof kinds)[number], Evaluator>> = {
+  verification: runVerification,
+  identification: runIdentification,
+  attraction: (data, embeddings, context, { enrol }) =>
+    runAttraction(data, embeddings, context, { few: enrol, many: 20, crowds: 10 }),
+}
+
+function picturesFor(what: (typeof kinds)[number], data: Dataset): string[] {
   if (what === 'verification') return data.pairs.flatMap(({ a, b }) => [a, b])
   return [...data.people, ...data.strangers].flatMap((name) => data.pictures.get(name)!)
 }
@@ -98,6 +125,7 @@ function picturesFor(what: 'verification' | 'identification', data: Dataset): st
 async function embed(
   config: Config,
   name: string,
+  classifier: EvaluatedClassifier,
   data: Dataset,
   pictures: readonly string[],
   cache = defaultCache(),
@@ -105,7 +133,11 @@ async function embed(
   const manifest = readManifest()
   const setup: RecognizerSetup = await chooseModels({
     ...config,
-    recognizer: { ...config.recognizer, embedder: name },
+    recognizer: {
+      ...config.recognizer,
+      embedder: name,
+      classifier: classifier === 'svm-alone' ? 'nearest' : classifier,
+    },
   })
   const detector = config.recognizer.detector === 'auto' ? 'mtcnn' : config.recognizer.detector
   const files = [detector, setup.embedder].flatMap((model) => Object.values(findModel(manifest, model).files))
@@ -115,7 +147,8 @@ async function embed(
   }
   const embeddings = await embedPictures(pictures, { setup, sums, cache }, progress)
   const { minFace } = config.recognizer
-  const context = { embedder: setup.embedder, detector, minFace, threshold: setup.threshold, data: data.name }
+  const { threshold, gate } = setup
+  const context = { embedder: setup.embedder, detector, minFace, threshold, data: data.name, ...(gate && { gate }) }
   return { context, embeddings }
 }
 

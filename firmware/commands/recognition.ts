@@ -3,7 +3,7 @@ import { decodePicture } from '../adapters/pictures-sharp.js'
 import { loadRecognizer, pictureFromRgb } from '../adapters/recognizer-native.js'
 import type { Config } from '../config.js'
 import { intersection } from '../domain/geometry.js'
-import { quality } from '../domain/quality.js'
+import { type Clarity, quality } from '../domain/quality.js'
 import type { Face } from '../domain/types.js'
 import { chooseModels } from '../models.js'
 import type { Picture, Recognizer } from '../ports.js'
@@ -11,6 +11,7 @@ import type { Picture, Recognizer } from '../ports.js'
 export interface SeenFace extends Face {
   /** How good a probe it is, in [0, 1]. */
   readonly quality: number
+  readonly clarity: Clarity
   /** L2-normalised. */
   readonly embedding: Float32Array
 }
@@ -36,7 +37,10 @@ export async function facesOf(recognizer: Recognizer, frame: Picture): Promise<S
     frame,
     faces.map(({ landmarks }) => landmarks),
   )
-  return faces.map((face, i) => ({ ...face, quality: quality(face, frame), embedding: identified[i]!.embedding }))
+  return faces.map((face, i) => {
+    const { embedding, clarity } = identified[i]!
+    return { ...face, quality: quality(face, frame, clarity), clarity, embedding }
+  })
 }
 
 export interface SeenPicture {

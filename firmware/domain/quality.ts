@@ -1,8 +1,7 @@
 /**
- * How good a probe a detected face is, from what its box and landmarks tell.
+ * How good a probe a detected face is, from what its box and landmarks tell, and once it was aligned, from its pixels.
  *
- * Quality is a product of named factors in [0, 1], so that one bad property cannot be bought off by the others, and a
- * measure taken from the pixels joins by being one more factor that is 1 when all is well.
+ * Quality is a product of named factors in [0, 1], so that one bad property cannot be bought off by the others.
  */
 import { area, intersection, midpoint, points } from './geometry.js'
 import type { Face } from './types.js'
@@ -23,6 +22,26 @@ export interface QualityFactors {
   readonly truncation: number
   /** The detector's own confidence. */
   readonly score: number
+}
+
+/** What the pixels of an aligned face measure, between brows and mouth; the recognizer takes it with each embedding. */
+export interface Clarity {
+  /** Variance of the Laplacian over the variance of the brightness. */
+  readonly sharpness: number
+  /** Standard deviation of the brightness, in [0, 0.5]. */
+  readonly contrast: number
+  /** Mean brightness, in [0, 1]. */
+  readonly brightness: number
+  /** Share of pixels as good as black or white, in [0, 1]. */
+  readonly clipped: number
+}
+
+/** Each in [0, 1], 1 meaning nothing to complain about. */
+export interface ClarityFactors {
+  /** Neither out of focus nor moved. */
+  readonly sharpness: number
+  /** Neither in the dark nor washed out. */
+  readonly exposure: number
 }
 
 /** Eye distance, pixels: from here on, a 112 pixel embedder input gains nothing from more; below `least` it is guesswork. */
@@ -46,6 +65,19 @@ const pitchWidth = 0.35
 /** Of the box's area: with less inside the frame there is no telling who it is. */
 const leastVisible = 0.5
 
+/** Sharpness: under the first there is nothing to recognise, from the second on more gains nothing. */
+const blurred = 0.01
+const sharp = 0.08
+/** Contrast: a face in fog or in full shade; a face lit well enough to be modelled by the light. */
+const flat = 0.02
+const modelled = 0.08
+/** Brightness and clipped pixels. */
+const darkest = 0.05
+const brightest = 0.97
+const enoughLight = 0.12
+const fewClipped = 0.1
+const mostClipped = 0.7
+
 /** The factors, in the order in which they are worth showing. */
 export function qualityFactors(face: Face, frame: FrameSize): QualityFactors {
   return {
@@ -56,14 +88,27 @@ export function qualityFactors(face: Face, frame: FrameSize): QualityFactors {
   }
 }
 
+export function clarityFactors({ sharpness, contrast, brightness, clipped }: Clarity): ClarityFactors {
+  return {
+    sharpness: ramp(sharpness, blurred, sharp),
+    exposure:
+      ramp(contrast, flat, modelled) *
+      ramp(Math.min(brightness - darkest, brightest - brightness), 0, enoughLight) *
+      ramp(mostClipped - clipped, 0, mostClipped - fewClipped),
+  }
+}
+
 /** Product of any set of factors, in [0, 1]; a factor that is not a number counts as 0. */
 export function combine(factors: Readonly<Record<string, number>>): number {
   return Object.values(factors).reduce((product, factor) => product * unit(factor), 1)
 }
 
-/** How good a probe this face is, in [0, 1]: the product of its factors. 0 without sound landmarks. */
-export function quality(face: Face, frame: FrameSize): number {
-  return combine({ ...qualityFactors(face, frame) })
+/**
+ * How good a probe this face is, in [0, 1]: the product of its factors. 0 without sound landmarks. Without `clarity`, as
+ * before a face is embedded, its pixels are taken to be all right.
+ */
+export function quality(face: Face, frame: FrameSize, clarity?: Clarity): number {
+  return combine({ ...qualityFactors(face, frame), ...(clarity && clarityFactors(clarity)) })
 }
 
 function sizeFactor(face: Face): number {
@@ -106,6 +151,10 @@ function truncationFactor(face: Face, frame: FrameSize): number {
   if (inside !== true || whole === 0) return 0
   const visible = intersection(face.box, { x: 0, y: 0, width: frame.width, height: frame.height }) / whole
   return unit((visible - leastVisible) / (1 - leastVisible))
+}
+
+function ramp(value: number, none: number, all: number): number {
+  return unit((value - none) / (all - none))
 }
 
 function bell(x: number): number {

@@ -104,6 +104,12 @@ interface Poll {
   decided: string | null | undefined
   votedAt: number
   askedAt: number
+  /** Of the face when it was asked for, before its pixels were looked at. */
+  askedQuality: number
+  /** What its pixels left of that, last time: light and blur are taken to stay. */
+  clarity: number
+  /** The last answer's picture was too bad to count. */
+  poor: boolean
   bestQuality: number
   /** The verdict waits for a vote: a known person's for one that says the same. */
   held: boolean
@@ -158,7 +164,7 @@ export class Votes {
     for (const { track, quality: seen } of chosen) {
       const poll = this.#poll(track.id)
       poll.askedAt = at
-      poll.bestQuality = Math.max(poll.bestQuality, seen)
+      poll.askedQuality = seen
     }
     return chosen.map(({ track }) => track)
   }
@@ -167,7 +173,11 @@ export class Votes {
   add(answers: readonly Answer[], at: number): Map<number, Verdict> {
     for (const answer of answers) {
       const poll = this.#poll(answer.track)
-      if (!(answer.quality >= this.#options.minQuality) || poll.votedAt >= at) continue
+      if (poll.votedAt >= at) continue
+      poll.clarity = poll.askedQuality > 0 ? Math.min(1, answer.quality / poll.askedQuality) : 1
+      poll.bestQuality = Math.max(poll.bestQuality, poll.askedQuality * poll.clarity)
+      poll.poor = !(answer.quality >= this.#options.minQuality)
+      if (poll.poor) continue
       poll.votedAt = at
       if (!poll.contestedNow) poll.contested = false
       poll.votes = [...poll.votes, this.#cast(answer, at)]
@@ -241,6 +251,9 @@ export class Votes {
         decided: undefined,
         votedAt: never,
         askedAt: never,
+        askedQuality: 0,
+        clarity: 1,
+        poor: false,
         bestQuality: 0,
         held: false,
         contested: false,
@@ -253,9 +266,11 @@ export class Votes {
 
   /** How many times over its waiting time a track has waited; under 1 it is not due. */
   #urgency(poll: Poll, seen: number, at: number): number {
-    const { retryMs, improvement } = this.#options
+    const { retryMs, contestedReverifyMs, improvement } = this.#options
     if (at - poll.askedAt < retryMs) return 0
-    const better = seen >= poll.bestQuality * improvement
+    const better = seen * poll.clarity >= poll.bestQuality * improvement
+    // In the dark, or out of focus, looking more often shows no more.
+    if (poll.poor) return (at - poll.askedAt) / contestedReverifyMs
     const wait = better ? retryMs : this.#wait(poll)
     return (at - poll.votedAt) / wait
   }

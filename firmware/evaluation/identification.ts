@@ -1,4 +1,5 @@
 /** Who of the people enrolled is this, if any? Open set: most faces at a door belong to nobody who is enrolled. */
+import { first } from '../domain/classifiers.js'
 import { atFalseRate, atThreshold, curve, type OperatingPoint, type Scores } from './operating-points.js'
 
 /** One picture compared with everybody enrolled. */
@@ -50,16 +51,6 @@ export function identification(
   }
 }
 
-/** Who comes first, and with what score; nobody with -1 when no face was found or nobody is enrolled. */
-export function first(scores: Float32Array | null): { best: number | undefined; score: number } {
-  let best: number | undefined
-  let score = -1
-  scores?.forEach((value, person) => {
-    if (value > score) [best, score] = [person, value]
-  })
-  return { best, score }
-}
-
 /**
  * Each run of `size` pictures of one subject becomes one comparison: the mean of its scores, person by person. That is how
  * a track sums up its votes: a lucky picture of a stranger resembles one person, the next one another. Pictures without a
@@ -85,14 +76,4 @@ function meanScores(pictures: readonly Comparison[]): Float32Array | null {
   const [some] = seen
   if (some === undefined) return null
   return some.map((_, person) => seen.reduce((sum, scores) => sum + scores[person]!, 0) / seen.length)
-}
-
-/**
- * Makes a stranger of somebody enrolled: the same picture, as if that person were not. It stands for a gallery of one person
- * fewer, and gives strangers with several pictures each.
- */
-export function leftOut(comparison: Comparison): Comparison {
-  const scores = comparison.scores?.slice() ?? null
-  if (scores && comparison.person !== undefined) scores[comparison.person] = -1
-  return { subject: comparison.subject, person: undefined, scores }
 }

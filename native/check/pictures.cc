@@ -73,6 +73,7 @@ RecognizerOptions options(const Setup& setup, EngineChoice engine, Precision pre
                      16,
                      {0.6f, 0.7f, 0.7f},
                      0.709};
+  result.landmarks = setup.models + "/mtcnn-onet.onnx";
   // models/manifest.json, dlib-resnet.
   result.embedder = {setup.models + "/dlib-resnet.onnx",
                      150,

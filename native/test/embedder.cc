@@ -43,7 +43,8 @@ void batchesFollowTheModel() {
     int64_t fixed;
     std::vector<int64_t> batches;
   };
-  for (const Case& expected : {Case{-1, {16, 16, 3}}, Case{1, std::vector<int64_t>(35, 1)}, Case{20, {20, 20}}}) {
+  for (const Case& expected :
+       {Case{-1, {16, 16, 16, 16, 6}}, Case{1, std::vector<int64_t>(70, 1)}, Case{20, {20, 20, 20, 20}}}) {
     EchoFactory factory(expected.fixed);
     Embedder embedder(factory, options);
     std::vector<std::vector<uint8_t>> faces;
@@ -56,6 +57,23 @@ void batchesFollowTheModel() {
       CHECK_NEAR(embeddings[i][1], 1 / std::sqrt(i * i + 1.0), 1e-6);
     }
     CHECK(embedder.embed({}).empty());
+  }
+}
+
+void mirrorImagesCountAsMuch() {
+  EchoFactory factory(-1);
+  Embedder embedder(factory, options);
+  // The first value is the top left one, and in the mirror image the top right one.
+  std::vector<uint8_t> face(4 * 4 * 3), other(4 * 4 * 3);
+  face[0] = 3;
+  face[9] = 1;
+  other[0] = 1;
+  other[9] = 3;
+  const std::vector<std::vector<float>> embeddings = embedder.embed({face, other});
+  const double first = 3 / std::sqrt(10.0) + 1 / std::sqrt(2.0), second = 1 / std::sqrt(10.0) + 1 / std::sqrt(2.0);
+  for (const std::vector<float>& embedding : embeddings) {
+    CHECK_NEAR(embedding[0], first / std::hypot(first, second), 1e-6);
+    CHECK_NEAR(embedding[1], second / std::hypot(first, second), 1e-6);
   }
 }
 
@@ -74,4 +92,4 @@ void alignmentPutsLandmarksOnTheTemplate() {
 
 }  // namespace
 
-int main() { return runAll(batchesFollowTheModel, alignmentPutsLandmarksOnTheTemplate); }
+int main() { return runAll(batchesFollowTheModel, mirrorImagesCountAsMuch, alignmentPutsLandmarksOnTheTemplate); }

@@ -22,6 +22,7 @@ RecognizerOptions options(EngineChoice engine, const std::string& module) {
                       16,
                       {0.6f, 0.7f, 0.7f},
                       0.709};
+  options.landmarks = models + "/mtcnn-onet.onnx";
   options.embedder = {models + "/dlib-resnet.onnx", 150, 150, {{0, 0, 0}, {1, 1, 1}, false}, {}, 128};
   options.threads = 1;
   options.engine = engine;

@@ -36,6 +36,7 @@ const options = {
     scores: [0.6, 0.7, 0.7],
     factor: 0.709,
   },
+  landmarks: built('mtcnn-onet.onnx'),
   embedder: {
     path: built(embedder.files.embedder.file),
     width: embedder.files.embedder.input.width,

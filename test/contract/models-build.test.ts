@@ -167,12 +167,19 @@ t.test('models that are not built here are verified where they have been install
 t.test('a threshold is written into the manifest, and nothing else is changed', async (t) => {
   const file = path.join(t.testdir(), 'manifest.json')
   copyFileSync(manifestFile, file)
-  writeThreshold(file, 'dlib-resnet', { similarity: 0.5, basis: 'measured' })
+  writeThreshold(file, 'dlib-resnet', { similarity: 0.5, basis: 'measured' }, 'nearest')
   const wanted = structuredClone(manifest)
   findModel(wanted, 'dlib-resnet').threshold = { similarity: 0.5, basis: 'measured' }
   t.same(loadManifest(file), wanted)
-  writeThreshold(file, 'dlib-resnet', findModel(manifest, 'dlib-resnet').threshold!)
+  writeThreshold(file, 'dlib-resnet', findModel(manifest, 'dlib-resnet').threshold!, 'nearest')
   t.equal(readFileSync(file, 'utf8'), readFileSync(manifestFile, 'utf8'), 'in the form it is kept in')
-  t.throws(() => writeThreshold(file, 'eigenfaces', { similarity: 0.5, basis: '' }), /no model named eigenfaces/)
+  writeThreshold(file, 'dlib-resnet', { similarity: 0.25, basis: 'measured' }, 'svm')
+  const { threshold, thresholds } = findModel(loadManifest(file), 'dlib-resnet')
+  t.equal(thresholds!.svm!.similarity, 0.25)
+  t.same(threshold, findModel(manifest, 'dlib-resnet').threshold, 'each classifier has its own')
+  t.throws(
+    () => writeThreshold(file, 'eigenfaces', { similarity: 0.5, basis: '' }, 'nearest'),
+    /no model named eigenfaces/,
+  )
   t.same(readdirSync(path.dirname(file)), ['manifest.json'])
 })

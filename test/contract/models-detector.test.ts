@@ -101,6 +101,7 @@ async function loadRecognizer(dir: string): Promise<Native.Recognizer> {
       onet: locate(mtcnn.onet!),
       ...OPTIONS,
     },
+    landmarks: locate(mtcnn.onet!),
     embedder: {
       path: locate(embedder),
       width: width!,

@@ -1,7 +1,9 @@
 import t from 'tap'
-import { classifiers, imprinting, nearest, svm } from '../../firmware/domain/classifiers.js'
+import { agreed, first, imprinting, nearest, svm } from '../../firmware/domain/classifiers.js'
+import { probabilities, train } from '../../firmware/domain/svm.js'
 import { picture, randomLooks, seeded } from '../support/scenes.js'
 
+const classifiers = { nearest, imprinting, svm }
 const row = (...values: number[]) => Float32Array.from(values)
 const best = (scores: Float32Array) => scores.indexOf(Math.max(...scores))
 
@@ -53,4 +55,27 @@ t.test('hardly anybody enrolled', async (t) => {
     t.ok(Number.isFinite(score))
     t.equal(train([[], [row(1, 0)]])(row(1, 0))[0], -1)
   }
+})
+
+t.test('nobody comes first where nobody is enrolled or no face was found', async (t) => {
+  t.same(first(null), { best: undefined, score: -1 })
+  t.same(first(new Float32Array()), { best: undefined, score: -1 })
+})
+
+t.test('nearest and machines must agree', async (t) => {
+  const similarities = row(0.25, 0.75, -0.5)
+  t.same([...agreed(similarities, row(0.125, 0.5, 0.25), 0.5)], [0.25, 0.75, -0.5])
+  t.same([...agreed(similarities, row(0.125, 0.5, 0.25), 0.625)], [0, 0, -0.5], 'too improbable')
+  t.same([...agreed(similarities, row(0.875, 0.5, 0.25), 0.5)], [0, 0, -0.5], 'another person')
+  t.same([...agreed(row(), row(), 0.5)], [])
+})
+
+t.test('svm: without weights whoever has many pictures attracts strangers', async (t) => {
+  const attracted = (balanced: boolean) => {
+    const machine = train(gallery, { costs: [1], balanced })
+    const random = seeded(5)
+    return Array.from({ length: 400 }, () => best(probabilities(machine, randomLooks(random)))).filter((i) => i === 0)
+      .length
+  }
+  t.ok(attracted(false) > 1.2 * attracted(true), `${attracted(false)} without, ${attracted(true)} with`)
 })

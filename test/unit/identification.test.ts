@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Comparison, first, fused, identification, leftOut } from '../../firmware/evaluation/identification.js'
+import { type Comparison, fused, identification } from '../../firmware/evaluation/identification.js'
 
 const asked = (subject: string, person: number | undefined, ...scores: number[]): Comparison => ({
   subject,
@@ -23,11 +23,6 @@ t.test('right is who comes first and reaches the threshold', async (t) => {
   t.same(result.curve.at(-1), [1, 0.5], 'without a threshold, two of four are first')
 })
 
-t.test('nobody comes first where nobody is enrolled or no face was found', async (t) => {
-  t.same(first(null), { best: undefined, score: -1 })
-  t.same(first(new Float32Array()), { best: undefined, score: -1 })
-})
-
 t.test('fusing is the mean, person by person', async (t) => {
   const pictures = [
     asked('x', undefined, 0.75, 0),
@@ -45,13 +40,4 @@ t.test('fusing is the mean, person by person', async (t) => {
     ['0.4167', '0.3333'],
   )
   t.equal(fused([{ subject: 'z', person: 1, scores: null }], 1)[0]!.scores, null)
-})
-
-t.test('who is left out is nobody, and the others stay', async (t) => {
-  const comparison = asked('anna', 0, 0.75, 0.25)
-  const out = leftOut(comparison)
-  t.match(first(out.scores), { best: 1, score: 0.25 })
-  t.equal(out.person, undefined)
-  t.equal(comparison.scores![0], 0.75, 'the comparison itself is as it was')
-  t.equal(leftOut({ subject: 'a', person: 0, scores: null }).scores, null)
 })

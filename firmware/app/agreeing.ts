@@ -1,0 +1,82 @@
+/** A recognizer whose answers the support vector machines must agree with: `recognizer.classifier: svm`. */
+import { agreed } from '../domain/classifiers.js'
+import { probabilities } from '../domain/svm.js'
+import type { Candidate } from '../domain/types.js'
+import type { Identified, Machines, Picture, Recognizer, Template, Trainer } from '../ports.js'
+
+/**
+ * Machines are trained beside the frames' path, each time the gallery has changed. Until they are there, and while there are
+ * fewer than two people to tell apart, the nearest template decides alone, at its own threshold: it is the stricter one.
+ */
+export class Agreeing implements Recognizer {
+  readonly engine: string
+  readonly fallback: string | null
+  readonly notes: readonly string[]
+  readonly embedder: string
+  readonly dimensions: number
+  readonly threshold: number
+  readonly #inner: Recognizer
+  readonly #gate: number
+  readonly #trainer: Trainer
+  readonly #failed: (reason: string) => void
+  #machines: Machines | undefined
+  #gallery = 0
+
+  /** @param failed training failed; the door goes on without the machines. */
+  constructor(inner: Recognizer, gate: number, trainer: Trainer, failed: (reason: string) => void) {
+    const { engine, fallback, notes, embedder, dimensions, threshold } = inner
+    this.engine = engine
+    this.fallback = fallback
+    this.notes = notes
+    this.embedder = embedder
+    this.dimensions = dimensions
+    this.threshold = threshold
+    this.#inner = inner
+    this.#gate = gate
+    this.#trainer = trainer
+    this.#failed = failed
+  }
+
+  detect(...given: Parameters<Recognizer['detect']>): ReturnType<Recognizer['detect']> {
+    return this.#inner.detect(...given)
+  }
+
+  async identify(frame: Picture, landmarks: Parameters<Recognizer['identify']>[1]) {
+    const { faces, timings } = await this.#inner.identify(frame, landmarks)
+    const machines = this.#machines
+    if (machines === undefined) return { faces, timings }
+    return { timings, faces: faces.map((face) => ({ ...face, candidates: this.#judged(face, machines) })) }
+  }
+
+  #judged({ embedding, candidates }: Identified, { people, machine }: Machines): Candidate[] {
+    // Whoever is not among the best has no chance with the nearest template, but may be whom the machines name.
+    const similarities = new Float32Array(people.length).fill(-1)
+    for (const { person, similarity } of candidates) {
+      const index = people.indexOf(person)
+      if (index >= 0) similarities[index] = similarity
+    }
+    const left = agreed(similarities, probabilities(machine, embedding), this.#gate)
+    return candidates.map(({ person, similarity }) => ({
+      person,
+      similarity: Math.min(similarity, left[people.indexOf(person)] ?? 0),
+    }))
+  }
+
+  setGallery(templates: readonly Template[]): void {
+    this.#inner.setGallery(templates)
+    this.#machines = undefined
+    const gallery = ++this.#gallery
+    this.#trainer.train(templates).then(
+      (machines) => {
+        // A later gallery has machines of its own coming.
+        if (gallery === this.#gallery) this.#machines = machines
+      },
+      (error: Error) => this.#failed(error.message),
+    )
+  }
+
+  close(): Promise<void> {
+    this.#gallery++
+    return this.#inner.close()
+  }
+}
