@@ -48,7 +48,8 @@ async function configure(config: Config): Promise<void> {
       judgingSince = undefined
       latest?.frame.release()
       latest = { frame, judged }
-      if (judged.tell) send({ type: 'sighting', at: frame.at, arrived: frame.arrived, tracks: judged.tracks })
+      const { at, arrived } = frame
+      if (judged.tell) send({ type: 'sighting', at, arrived, decided: systemClock.now(), tracks: judged.tracks })
     },
     tell: (status, reason) => {
       send({ type: 'camera', status, ...(reason === undefined ? {} : { reason }) })

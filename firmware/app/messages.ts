@@ -1,5 +1,6 @@
 /** What the two processes say to each other. Pixels never cross, except a snapshot that somebody asked for. */
 import type { Config } from '../config.js'
+import type { FrameSize } from '../domain/quality.js'
 import type { Box, TrackState, Verdict } from '../domain/types.js'
 import type { Template } from '../ports.js'
 
@@ -10,6 +11,12 @@ export interface SightedTrack {
   readonly verdict: Verdict
   /** Identified in this very frame, in agreement with the verdict. */
   readonly verified: boolean
+  /** How the face was seen; absent when it was not seen in this frame. */
+  readonly view?: {
+    readonly frame: FrameSize
+    /** Looking into the camera, in [0, 1]: `qualityFactors` in domain/quality.ts. */
+    readonly pose: number
+  }
 }
 
 /** Percentiles in milliseconds. */
@@ -54,6 +61,8 @@ export type FromRecognizer =
       readonly at: number
       /** `Clock.now` when the frame left the decoder. */
       readonly arrived: number
+      /** `Clock.now` when the frame was judged. */
+      readonly decided: number
       readonly tracks: readonly SightedTrack[]
     }
   | { readonly type: 'camera'; readonly status: 'live' | 'fault' | 'ended'; readonly reason?: string }

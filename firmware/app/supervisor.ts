@@ -8,13 +8,17 @@ import {
   type DoorState,
   type DoorTimer,
   initialDoor,
+  lockState,
   phase,
   stepDoor,
 } from '../domain/door.js'
 import type { NewEvent } from '../domain/events.js'
-import { Visits, type VisitsOptions } from '../domain/visits.js'
-import type { BrokerCommand, InputLine } from '../ports.js'
+import type { Mode } from '../domain/rules.js'
+import type { VisitsOptions } from '../domain/visits.js'
+import type { BrokerCommand, InputLine, RulesText } from '../ports.js'
+import { AccessControl, type RulesState } from './access-control.js'
 import type { CameraStatus, FromRecognizer, Health } from './messages.js'
+import { orderOf, Refusals } from './orders.js'
 
 export interface SupervisorOptions {
   readonly door: DoorOptions
@@ -22,13 +26,22 @@ export interface SupervisorOptions {
   /** A sighting older than this opens nothing, ms. */
   readonly maxSightingAgeMs: number
   readonly remoteUnlock: boolean
+  /** Whether `mode/set` is obeyed. */
+  readonly remoteMode: boolean
+  /** `access.rulesFile` is set: until it was read once, no face opens. */
+  readonly rulesFile: boolean
+  /** The mode kept from before the start. */
+  readonly mode: Exclude<Mode, 'open'>
   /** The strike's level when nobody guards the door: powered in fail-safe mode. */
   readonly restingStrike: boolean
   readonly snapshots: boolean
 }
 
 export type SupervisorEvent =
-  | { readonly type: 'boot'; readonly doorOpen: boolean }
+  | { readonly type: 'boot'; readonly doorOpen: boolean; readonly bolted?: boolean; readonly tampered?: boolean }
+  /** Once a second. `wall`: ms since 1970. */
+  | { readonly type: 'tick'; readonly now: number; readonly wall: number }
+  | { readonly type: 'rules'; readonly file: RulesText }
   | { readonly type: 'input'; readonly line: InputLine; readonly on: boolean }
   | { readonly type: 'timeout'; readonly timer: DoorTimer }
   | { readonly type: 'recognizer'; readonly message: FromRecognizer; readonly now: number }
@@ -44,6 +57,7 @@ export type Effect =
   | { readonly do: 'timer'; readonly timer: DoorTimer; readonly ms: number }
   | { readonly do: 'cancel'; readonly timer: DoorTimer }
   | { readonly do: 'record'; readonly event: NewEvent; readonly snapshot?: number }
+  | { readonly do: 'keep-mode'; readonly mode: Exclude<Mode, 'open'> }
   | { readonly do: 'publish'; readonly topic: string; readonly value: string }
   | { readonly do: 'send-gallery'; readonly embedder: string }
   | { readonly do: 'publish-snapshot'; readonly png: Uint8Array }
@@ -58,32 +72,47 @@ export interface StateReport {
   readonly door: string
   readonly people: number
   readonly store: 'ok' | 'fault'
+  readonly mode: Mode
+  readonly rules: RulesState
+  readonly clock: 'ok' | 'untrusted'
+  readonly tamper: boolean
   readonly engine?: string
   readonly embedder?: string
   readonly threshold?: number
 }
-
-/** At most so many refusals are told in so many ms. */
-const mostRefusals = 10
-const refusalsPerMs = 60_000
 
 /** How often the `health` topic is published, ms. */
 const healthEveryMs = 10_000
 
 export class Supervisor {
   readonly #options: SupervisorOptions
-  readonly #visits: Visits
+  readonly #access: AccessControl
+  #stopped = false
   #door: DoorState = initialDoor
-  #report: StateReport = { recognizer: 'starting', camera: 'opening', door: 'locked', people: 0, store: 'ok' }
+  #report: StateReport
   readonly #published = new Map<string, string>()
-  #refusals = { since: Number.NEGATIVE_INFINITY, told: 0, silent: 0 }
+  readonly #refusals = new Refusals()
   #healthAt = Number.NEGATIVE_INFINITY
   #endPublished = false
   #cameraReason: string | undefined
 
   constructor(options: SupervisorOptions) {
     this.#options = options
-    this.#visits = new Visits(options.visits)
+    this.#access = new AccessControl({ ...options, sensor: options.door.sensor })
+    this.#report = {
+      recognizer: 'starting',
+      camera: 'opening',
+      door: 'locked',
+      people: 0,
+      store: 'ok',
+      ...this.#accessReport(),
+      tamper: false,
+    }
+  }
+
+  #accessReport() {
+    const { mode, rules, clock } = this.#access
+    return { mode, rules, clock }
   }
 
   get door(): DoorState {
@@ -96,14 +125,27 @@ export class Supervisor {
 
   step(event: SupervisorEvent): Effect[] {
     const effects = this.#react(event)
-    this.#report = { ...this.#report, door: phase(this.#door) }
+    effects.push(...this.#followMode())
+    this.#report = { ...this.#report, door: phase(this.#door), ...this.#accessReport() }
     return [...effects, ...this.#states()]
   }
 
   #react(event: SupervisorEvent): Effect[] {
     switch (event.type) {
       case 'boot':
-        return [...this.#stepDoor({ type: 'boot', open: event.doorOpen }), record({ type: 'started' })]
+        return [
+          ...this.#stepDoor({
+            type: 'boot',
+            open: event.doorOpen,
+            ...(event.bolted !== undefined && { thrown: event.bolted }),
+          }),
+          record({ type: 'started', ...(this.#report.mode !== 'normal' && { detail: { mode: this.#report.mode } }) }),
+          ...(event.tampered ? this.#tamper(true) : []),
+        ]
+      case 'tick':
+        return this.#access.tick(event.now, event.wall).map((told) => record(told))
+      case 'rules':
+        return this.#rules(event.file)
       case 'input':
         return this.#input(event.line, event.on)
       case 'timeout':
@@ -111,7 +153,7 @@ export class Supervisor {
       case 'recognizer':
         return this.#recognizer(event.message, event.now)
       case 'recognizer-lost':
-        this.#visits.reset()
+        this.#access.forget()
         this.#report = { ...this.#report, recognizer: 'down' }
         return [
           record({ type: 'recognizer_lost', detail: { reason: event.reason, restartMs: Math.round(event.restartMs) } }),
@@ -127,6 +169,7 @@ export class Supervisor {
           ? []
           : [{ do: 'complain', message: `the store cannot keep events: ${event.reason}; they wait in memory` }]
       case 'stop':
+        this.#stopped = true
         return [
           ...this.#stepDoor({ type: 'lock' }),
           { do: 'strike', on: this.#options.restingStrike },
@@ -142,7 +185,9 @@ export class Supervisor {
       case 'door':
         return this.#stepDoor({ type: 'leaf', open: on })
       case 'tamper':
-        return on ? [record({ type: 'tamper' })] : []
+        return this.#tamper(on)
+      case 'bolt':
+        return this.#stepDoor({ type: 'bolt', thrown: on })
       case 'enrol':
         return []
     }
@@ -152,7 +197,7 @@ export class Supervisor {
     switch (message.type) {
       case 'ready': {
         const { engine, embedder, threshold, fallback, notes = [] } = message
-        this.#visits.reset()
+        this.#access.forget()
         this.#report = { ...this.#report, recognizer: 'running', camera: 'opening', engine, embedder, threshold }
         return [
           record({ type: 'recognizer_ready', detail: { engine, embedder, threshold } }),
@@ -173,8 +218,7 @@ export class Supervisor {
         return [{ do: 'complain', message: message.reason }]
       case 'sighting': {
         if (now - message.arrived > this.#options.maxSightingAgeMs || message.arrived > now) return []
-        const seen = message.tracks.map(({ id, verdict, verified }) => ({ track: id, verdict, verified }))
-        const { events, grants } = this.#visits.see(seen, now)
+        const { events, grants } = this.#access.see(message.tracks, now)
         const opening = grants.flatMap((grant) => this.#stepDoor({ type: 'grant', by: 'face', ...grant }))
         const told = events.map((event) => record(event, this.#options.snapshots ? event.track : undefined))
         // Driven first, told in the order it happened: seen, then let in.
@@ -205,40 +249,63 @@ export class Supervisor {
     return status === 'live' && before === 'fault' ? [record({ type: 'camera_restored' })] : []
   }
 
-  /** A command is obeyed only when it is new, understood and allowed; whatever else is refused, and the refusal is told. */
-  #command({ topic, payload, retained }: BrokerCommand, now: number): Effect[] {
-    // An empty payload is how a retained message is cleared.
-    if (payload.length === 0) return []
-    const refuse = (reason: string) => this.#refuse(topic, reason, now)
-    if (retained) return refuse('a retained command is never obeyed')
-    if (topic !== 'lock/set') return refuse('no such command')
-    if (!this.#options.remoteUnlock) return refuse('remote unlocking is off: mqtt.remoteUnlock')
-    switch (payload.toString('utf8').trim()) {
-      case 'UNLOCK':
+  #command(command: BrokerCommand, now: number): Effect[] {
+    const { remoteUnlock, remoteMode } = this.#options
+    const refusal = (mode: Mode) => this.#access.refusal(mode)
+    const standing = { remoteUnlock, remoteMode, door: this.#door, mode: this.#access.mode, refusal }
+    const order = orderOf(command, standing)
+    if (order === undefined) return []
+    if ('refused' in order) return this.#refusals.tell(command.topic, order.refused, now).map((event) => record(event))
+    switch (order.order) {
+      case 'unlock':
         return this.#stepDoor({ type: 'grant', by: 'remote' })
-      case 'LOCK':
+      case 'lock':
         return this.#stepDoor({ type: 'lock' })
-      default:
-        return refuse('the payload must be LOCK or UNLOCK')
+      case 'acknowledge':
+        return this.#stepDoor({ type: 'acknowledge' })
+      case 'mode':
+        return this.#setMode(order.mode)
     }
   }
 
-  /** Whoever may publish must not be able to flood the audit log: what goes beyond the rate is counted and told later. */
-  #refuse(topic: string, reason: string, now: number): Effect[] {
-    if (now - this.#refusals.since >= refusalsPerMs)
-      this.#refusals = { since: now, told: 0, silent: this.#refusals.silent }
-    if (this.#refusals.told >= mostRefusals) {
-      this.#refusals.silent++
-      return []
-    }
-    const { silent } = this.#refusals
-    this.#refusals.told++
-    this.#refusals.silent = 0
-    return [record({ type: 'refused', detail: { topic, reason, ...(silent > 0 && { suppressed: silent }) } })]
+  /** An open house must not survive a restart; a lockdown must, and is kept before anybody hears of it. */
+  #setMode(mode: Mode): Effect[] {
+    const told = this.#access.command(mode).map((event) => record(event))
+    return [
+      ...(mode === 'lockdown' ? this.#stepDoor({ type: 'lock' }) : []),
+      { do: 'keep-mode', mode: mode === 'open' ? 'normal' : mode },
+      ...told,
+    ]
+  }
+
+  /** Rules that cannot be used are an event, and said aloud, since nobody may be let in until somebody reads it. */
+  #rules(file: RulesText): Effect[] {
+    return this.#access.load(file).flatMap((event): Effect[] => {
+      if (event.type !== 'rules_rejected') return [record(event)]
+      const { reason, inForce } = event.detail!
+      const now = inForce === 'none' ? 'no face opens the door until it is corrected' : 'the rules before it stay'
+      return [{ do: 'complain', message: `the rules file cannot be used: ${reason}; ${now}` }, record(event)]
+    })
+  }
+
+  #tamper(on: boolean): Effect[] {
+    if (on === this.#report.tamper) return []
+    this.#report = { ...this.#report, tamper: on }
+    return [record(on ? { type: 'tamper' } : { type: 'alarm_ended', detail: { alarm: 'tamper', by: 'contact' } })]
+  }
+
+  /** The strike is held while it is open house, and not longer. */
+  #followMode(): Effect[] {
+    const held = this.#access.unlocked && !this.#stopped
+    return held === this.#door.held ? [] : this.#stepDoor({ type: 'hold', on: held })
   }
 
   #stepDoor(event: DoorEvent): Effect[] {
     const { state, effects } = stepDoor(this.#door, event, this.#options.door)
+    const { covered, leaf } = this.#door
+    const opens = leaf === 'closed' && state.leaf === 'open' && covered
+    if (opens || (event.type === 'grant' && leaf === 'open')) this.#access.followDoor('opened')
+    else if (covered && !state.covered) this.#access.followDoor('lapsed')
     const lit = state.strike !== this.#door.strike
     this.#door = state
     return lit ? [...effects, { do: 'led', on: state.strike }] : [...effects]
@@ -253,10 +320,17 @@ export class Supervisor {
     return [{ do: 'publish-health', health }]
   }
 
+  #alarms() {
+    const { alarm, jammed } = this.#door
+    return { forced: alarm === 'forced', held_open: alarm === 'held_open', jammed, tamper: this.#report.tamper }
+  }
+
   /** Retained topics whose value changed. */
   #states(): Effect[] {
     const states: [topic: string, value: string][] = [
-      ['lock/state', this.#door.strike ? 'UNLOCKED' : 'LOCKED'],
+      ['lock/state', lockState(this.#door, this.#options.door)],
+      ['mode/state', this.#report.mode],
+      ['alarm/state', JSON.stringify(this.#alarms())],
       ['state', JSON.stringify(this.#report)],
     ]
     if (this.#options.door.sensor) states.push(['door/state', this.#door.leaf])
