@@ -7,6 +7,7 @@ import {
   type DoorOptions,
   type DoorState,
   type DoorTimer,
+  doorTimers,
   initialDoor,
   lockState,
   phase,
@@ -173,6 +174,8 @@ export class Supervisor {
         return [
           ...this.#stepDoor({ type: 'lock' }),
           { do: 'strike', on: this.#options.restingStrike },
+          // A timer left behind would keep the process, and tell of a door that nobody guards any more.
+          ...doorTimers.map((timer): Effect => ({ do: 'cancel', timer })),
           record({ type: 'stopped' }),
         ]
     }

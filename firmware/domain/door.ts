@@ -11,7 +11,8 @@
  */
 import type { NewEvent } from './events.js'
 
-export type DoorTimer = 'strike' | 'grace' | 'held' | 'jam'
+export const doorTimers = ['strike', 'grace', 'held', 'jam'] as const
+export type DoorTimer = (typeof doorTimers)[number]
 export type GrantedBy = 'face' | 'exit' | 'remote'
 
 export interface DoorOptions {

@@ -63,6 +63,11 @@ export class DoorWorld {
   readonly topics = new Map<string, string>()
   readonly complaints: string[] = []
   readonly #timers = new Map<DoorTimer, number>()
+  /** Timers that run. */
+  get waiting(): DoorTimer[] {
+    return [...this.#timers.keys()]
+  }
+
   /** Called after each step, also of those that timers make. */
   onStep: (event: SupervisorEvent, effects: readonly Effect[]) => void = () => {}
 

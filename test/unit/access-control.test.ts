@@ -6,6 +6,15 @@ const base = { timeZone: 'UTC', groups: { all: {}, day: { windows: ['daily 08:00
 const ann = { track: 1, person: 'Ann' }
 const ben = { track: 2, person: 'Ben' }
 
+t.test('stopping leaves no timer behind', async (t) => {
+  const world = new DoorWorld({ rulesFile: false })
+  world.see([ann])
+  world.input('door', true)
+  world.input('exit', true)
+  world.step({ type: 'stop' })
+  t.same(world.waiting, [])
+})
+
 t.test('without a rules file everybody enrolled may enter', async (t) => {
   const world = new DoorWorld({ rulesFile: false })
   world.see([ann])
