@@ -34,6 +34,10 @@ const commands: Record<string, Command> = {
     summary: 'what this machine has and lacks, each with its remedy',
     load: () => import('./commands/doctor.js'),
   },
+  rules: {
+    summary: 'check the access rules, or say why somebody may enter or not',
+    load: () => import('./commands/rules.js'),
+  },
   config: { summary: 'show or check the configuration', load: () => import('./commands/config.js') },
 }
 

@@ -199,8 +199,17 @@ export const schema = {
     failMode: choice('The strike when facelatch is stopped: secure = unpowered, safe = powered', 'secure', 'safe'),
     guardSeconds: seconds('A supervisor silent for this long is killed by its guard, the strike in failMode', 3, 60),
     sensor: flag('A door contact is wired to the door line', false),
+    strikeMode: choice(
+      'pulse: a grant powers the strike for strikeSeconds; hold: until the door opens',
+      'pulse',
+      'hold',
+    ),
+    holdSeconds: seconds('hold: the longest that one grant powers the strike', 30, 600),
+    boltSensor: flag('A bolt position monitor is wired to the bolt line, on while the bolt is out', false),
+    jamSeconds: seconds('Strike and bolt that disagree for longer are jammed', 2, 60),
   },
   access: {
+    rulesFile: text('JSON file of who may enter when; "" lets everybody enrolled in at any time'),
     rearmSeconds: seconds('A person who stays in view is let in again after this', 20),
     maxSightingAgeMs: whole('A sighting older than this opens nothing, ms', 1000, 50, 5000),
   },
@@ -221,6 +230,7 @@ export const schema = {
       led: text('The status LED', '', lineName),
       buzzer: text('The buzzer', '', lineName),
       tamper: text('The tamper contact', '', lineName),
+      bolt: text('The bolt position monitor, on while the bolt is out', '', lineName),
     },
     activeLow: lineList('Lines that are on at low voltage, e.g. ["exit", "door"] for contacts to ground'),
     pullUp: lineList('Inputs held high by the chip itself, where it can; not with onoff'),
@@ -268,6 +278,7 @@ export const schema = {
     keyFile: text('PEM of its key'),
     baseTopic: text('First part of every topic', 'facelatch', topicPath),
     remoteUnlock: flag('Let lock/set open the door', false),
+    remoteMode: flag('Let mode/set change between normal, lockdown and open', false),
     snapshots: flag('Publish an annotated picture with known and unknown events', false),
   },
   store: {

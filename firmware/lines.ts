@@ -6,6 +6,7 @@ import { createOnoffGpio, inspectOnoff } from './adapters/gpio-onoff.js'
 import { createSimulatedGpio } from './adapters/gpio-simulated.js'
 import { UserError } from './app/errors.js'
 import type { Config } from './config.js'
+import { type DoorOptions, longestStrikeMs } from './domain/door.js'
 import { boardOf } from './domain/jetson-pins.js'
 import { chooseDriver, type Driver, parseLine } from './domain/lines.js'
 import {
@@ -26,6 +27,23 @@ const guardSlackMs = 500
 const texts = (path: string): string[] =>
   existsSync(path) ? readFileSync(path, 'utf8').split('\0').filter(Boolean) : []
 const readBoard = () => boardOf(texts('/proc/device-tree/compatible'))
+
+/** A contact may lag this much behind the strike's release, ms. */
+const graceMs = 1_000
+
+/** @throws UserError for a strike that would wait for a contact which is not there. */
+export function doorOptions({ door }: Config): DoorOptions {
+  if (door.strikeMode === 'hold' && !door.sensor)
+    throw new UserError('door.strikeMode is "hold" without a door contact; set door.sensor to true, or "pulse"', 2)
+  return {
+    strikeMs: door.strikeSeconds * 1000,
+    ...(door.strikeMode === 'hold' && { holdMs: door.holdSeconds * 1000 }),
+    heldOpenMs: door.heldOpenSeconds * 1000,
+    graceMs,
+    sensor: door.sensor,
+    ...(door.boltSensor && { jamMs: door.jamSeconds * 1000 }),
+  }
+}
 
 /** `""` has its meaning here, so that a configuration shows whether simulated lines were asked for. */
 export const simulatedPaths = ({ gpio }: Config) => ({
@@ -51,6 +69,8 @@ export function driverFor({ gpio }: Config): Driver {
 function linesOptions({ gpio, door }: Config): LinesOptions {
   if (door.sensor && gpio.lines.door === '')
     throw new UserError('door.sensor is true without a line; set gpio.lines.door, or door.sensor to false')
+  if (door.boltSensor && gpio.lines.bolt === '')
+    throw new UserError('door.boltSensor is true without a line; set gpio.lines.bolt, or door.boltSensor to false')
   const lines = [...outputLines, ...inputLines].flatMap((line): LineSettings[] => {
     const text = gpio.lines[line]
     const name = parseLine(text)
@@ -71,10 +91,11 @@ export function inspectLines(config: Config, driver: Exclude<Driver, 'simulated'
 
 /** Claims the lines and sets a guard beside the lock. @throws UserError for a line that cannot be claimed. */
 export async function openLines(config: Config, clock: Clock, log: Log): Promise<Gpio> {
+  const maxOnMs = longestStrikeMs(doorOptions(config)) + guardSlackMs
   const gpio = await claim(config, driverFor(config), clock, log)
   return guardLock(gpio, {
     resting: config.door.failMode === 'safe',
-    maxOnMs: config.door.strikeSeconds * 1000 + guardSlackMs,
+    maxOnMs,
     hangMs: config.door.guardSeconds * 1000,
     clock,
     log,

@@ -7,18 +7,21 @@ import { createMqttBroker } from './adapters/broker-mqtt.js'
 import { claimExclusively } from './adapters/claim-socket.js'
 import { systemClock } from './adapters/clock-system.js'
 import { createLog, type LogLevel } from './adapters/log-journal.js'
+import { openModeFile } from './adapters/mode-file.js'
 import { createRecognizerProcess } from './adapters/recognizer-process.js'
+import { rulesFile } from './adapters/rules-file.js'
 import { openStore } from './adapters/store-sqlite.js'
 import { createEffects } from './app/effects.js'
 import { enrollingOptions } from './app/enrolling.js'
 import { UserError } from './app/errors.js'
 import type { FromRecognizer, ToRecognizer } from './app/messages.js'
 import { Recorder } from './app/recorder.js'
+import { StrikeLatency } from './app/strike-latency.js'
 import { Supervisor, type SupervisorEvent } from './app/supervisor.js'
 import type { Config } from './config.js'
 import { backoffMs } from './domain/backoff.js'
 import { openFan } from './fan.js'
-import { driverFor, openLines } from './lines.js'
+import { doorOptions, driverFor, openLines } from './lines.js'
 import type { Broker, Log } from './ports.js'
 import { inRoot } from './root.js'
 
@@ -29,8 +32,8 @@ const restarts = { firstMs: 250, maxMs: 30_000 }
 const restartSteadyMs = 5_000
 /** What is still to be stored and sent at the end gets this long, ms. */
 const drainMs = 2_000
-/** A contact may lag this much behind the strike's release, ms. */
-const graceMs = 1_000
+/** How often time is looked at: windows begin and end, the clock is checked, ms. */
+const tickMs = 1_000
 /** How often the event loop's delay is sampled, ms. */
 const delayResolutionMs = 2
 /** The histogram holds whole intervals, ns; what is over the asked interval is the delay, ms. */
@@ -85,13 +88,14 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   const { broker, close: closeBroker } = await createBroker(config, log('mqtt'))
   undo.push(() => broker.stop().then(closeBroker))
 
+  const mode = openModeFile(`${config.store.path}.mode`, mainLog)
+  const rules = config.access.rulesFile === '' ? undefined : rulesFile(config.access.rulesFile)
+  const latency = new StrikeLatency()
   const supervisor = new Supervisor({
-    door: {
-      strikeMs: config.door.strikeSeconds * 1000,
-      heldOpenMs: config.door.heldOpenSeconds * 1000,
-      graceMs,
-      sensor: config.door.sensor,
-    },
+    door: doorOptions(config),
+    rulesFile: rules !== undefined,
+    mode: mode.kept,
+    remoteMode: config.mqtt.remoteMode,
     visits: { rearmMs: config.access.rearmSeconds * 1000 },
     maxSightingAgeMs: config.access.maxSightingAgeMs,
     remoteUnlock: config.mqtt.remoteUnlock,
@@ -114,7 +118,12 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       log: mainLog,
     },
     {
-      message: (message) => feed({ type: 'recognizer', message, now: clock.now() }),
+      message: (message) => {
+        const now = clock.now()
+        if (message.type === 'sighting') latency.begin(message.decided, now)
+        feed({ type: 'recognizer', message, now })
+        latency.end()
+      },
       lost: (reason, restartMs) => feed({ type: 'recognizer-lost', reason, restartMs }),
     },
   )
@@ -133,6 +142,8 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       clock,
       log: mainLog,
       recorder,
+      mode,
+      struck: (on) => on && latency.struck(clock.now()),
       tellRecognizer: (message) => recognizer.send(message),
       ownHealth: () => ({
         peakMemory: process.resourceUsage().maxRSS * 1024,
@@ -143,6 +154,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
         },
         recognizerPid: recognizer.pid,
         ...(fan.celsius !== undefined && { celsius: fan.celsius }),
+        strike: latency.report(),
       }),
     },
     feed,
@@ -151,8 +163,17 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   gpio.onInput((line, on) => feed({ type: 'input', line, on, now: clock.now() }))
   broker.onConnection((connected) => feed({ type: 'broker', connected }))
   broker.onCommand((command) => feed({ type: 'command', command, now: clock.now() }))
-  feed({ type: 'boot', doorOpen: gpio.read('door') })
+  feed({ type: 'boot', doorOpen: gpio.read('door'), bolted: gpio.read('bolt'), tampered: gpio.read('tamper') })
   feed({ type: 'broker', connected: config.mqtt.url === '' })
+  const tick = () => feed({ type: 'tick', now: clock.now(), wall: clock.wall().getTime() })
+  tick()
+  if (rules) feed({ type: 'rules', file: await rules.read() })
+  const stopFollowing = rules?.follow((file) => feed({ type: 'rules', file }))
+  const ticking = setInterval(tick, tickMs)
+  undo.push(async () => {
+    stopFollowing?.()
+    clearInterval(ticking)
+  })
   recorder.resume()
   await broker.start()
   recognizer.start()
@@ -183,6 +204,8 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   const stop = () => {
     ending ??= (async () => {
       clearInterval(poll)
+      clearInterval(ticking)
+      stopFollowing?.()
       feed({ type: 'stop' })
       // The line first: whatever else hangs, the door is in its resting state.
       await gpio.close()
@@ -218,7 +241,7 @@ async function createBroker(config: Config, log: Log): Promise<{ broker: Broker;
     url: embedded?.url ?? mqtt.url,
     clientId: `facelatch-${createHash('sha256').update(device.id).digest('hex').slice(0, 16)}`,
     prefix: `${mqtt.baseTopic}/${device.id}`,
-    commandTopics: ['lock/set', 'enrol/set'],
+    commandTopics: ['lock/set', 'mode/set', 'alarm/set', 'enrol/set'],
     log,
     clock: systemClock,
     ...(mqtt.username ? { username: mqtt.username } : {}),

@@ -104,7 +104,7 @@ export interface Recognizer {
 // ── Door and board (supervisor) ───────────────────────────────────────────────────────────────────────────────────
 
 export const outputLines = ['lock', 'led', 'buzzer'] as const
-export const inputLines = ['door', 'exit', 'enrol', 'tamper'] as const
+export const inputLines = ['door', 'exit', 'enrol', 'tamper', 'bolt'] as const
 export type OutputLine = (typeof outputLines)[number]
 export type InputLine = (typeof inputLines)[number]
 export const isOutput = (line: OutputLine | InputLine): line is OutputLine =>
@@ -193,6 +193,17 @@ export interface LinesOptions {
   readonly chip: string
   readonly board: Board | undefined
   readonly debounceMs: number
+}
+
+// ── Access rules (supervisor) ─────────────────────────────────────────────────────────────────────────────────────
+
+/** What the rules file says now, or why nothing can be read, as a sentence with its remedy. */
+export type RulesText = { readonly text: string; readonly digest: string } | { readonly problem: string }
+
+/** Keeps the mode over a restart. */
+export interface ModeKeeper {
+  /** Synchronous: durable when it returns. Throws when it cannot be. */
+  keep(mode: 'normal' | 'lockdown'): void
 }
 
 // ── Home (supervisor) ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -52,9 +52,10 @@ async function configure(config: Config): Promise<void> {
       judgingSince = undefined
       latest?.frame.release()
       latest = { frame, judged }
-      if (judged.tell) send({ type: 'sighting', at: frame.at, arrived: frame.arrived, tracks: judged.tracks })
+      const { at, arrived } = frame
+      if (judged.tell) send({ type: 'sighting', at, arrived, decided: systemClock.now(), tracks: judged.tracks })
       if (judged.faces && enrolment !== undefined)
-        send({ type: 'sample', session: enrolment, arrived: frame.arrived, faces: judged.faces })
+        send({ type: 'sample', session: enrolment, arrived, faces: judged.faces })
     },
     tell: (status, reason) => {
       send({ type: 'camera', status, ...(reason === undefined ? {} : { reason }) })

@@ -1,6 +1,6 @@
 /** One table from effect to port call: everything the supervisor does to the world is here. */
 import { enrolAgain } from '../domain/enrolment.js'
-import type { Broker, Clock, Gpio, Log, Store } from '../ports.js'
+import type { Broker, Clock, Gpio, Log, ModeKeeper, Store } from '../ports.js'
 import { savePerson, undoEnrolment } from './enrolment-store.js'
 import type { ToRecognizer } from './messages.js'
 import type { Recorder } from './recorder.js'
@@ -13,7 +13,9 @@ export interface EffectPorts {
   readonly clock: Clock
   readonly log: Log
   readonly recorder: Recorder
-  /** The level of the strike line that locks the door: powered for a magnet, unpowered for a strike. */
+  readonly mode: ModeKeeper
+  /** Called when the strike line has its level. */
+  readonly struck: (on: boolean) => void
   readonly tellRecognizer: (message: ToRecognizer) => void
   readonly ownHealth: () => object
 }
@@ -34,7 +36,10 @@ export function createEffects(
   /** Who has to be enrolled again, as it was said last: the gallery is sent anew with every change. */
   let warned: string | undefined
   const executors: Executors = {
-    strike: ({ on }) => ports.gpio.write('lock', on),
+    strike: ({ on }) => {
+      ports.gpio.write('lock', on)
+      ports.struck(on)
+    },
     led: ({ on }) => ports.gpio.write('led', on),
     buzzer: ({ on }) => ports.gpio.write('buzzer', on),
     timer: ({ timer, ms }) => {
@@ -60,6 +65,7 @@ export function createEffects(
         ports.tellRecognizer({ type: 'snapshot', track: snapshot, event: id, label }),
       )
     },
+    'keep-mode': ({ mode }) => ports.mode.keep(mode),
     publish: ({ topic, value }) => ports.broker.state(topic, value),
     'send-gallery': ({ embedder }) => {
       ports.store.gallery(embedder).then(

@@ -1,6 +1,7 @@
 /** What the two processes say to each other. Pixels never cross, except a snapshot that somebody asked for. */
 import type { Config } from '../config.js'
 import type { FaceView } from '../domain/enrolment-collection.js'
+import type { FrameSize } from '../domain/quality.js'
 import type { Box, TrackState, Verdict } from '../domain/types.js'
 import type { Template } from '../ports.js'
 
@@ -11,6 +12,12 @@ export interface SightedTrack {
   readonly verdict: Verdict
   /** Identified in this very frame, in agreement with the verdict. */
   readonly verified: boolean
+  /** How the face was seen; absent when it was not seen in this frame. */
+  readonly view?: {
+    readonly frame: FrameSize
+    /** Looking into the camera, in [0, 1]: `qualityFactors` in domain/quality.ts. */
+    readonly pose: number
+  }
 }
 
 /** Percentiles in milliseconds. */
@@ -55,6 +62,8 @@ export type FromRecognizer =
       readonly at: number
       /** `Clock.now` when the frame left the decoder. */
       readonly arrived: number
+      /** `Clock.now` when the frame was judged. */
+      readonly decided: number
       readonly tracks: readonly SightedTrack[]
     }
   | {

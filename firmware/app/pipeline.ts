@@ -2,7 +2,7 @@
 import { createHistogram } from 'node:perf_hooks'
 import type { Config } from '../config.js'
 import type { FaceView } from '../domain/enrolment-collection.js'
-import { quality } from '../domain/quality.js'
+import { type FrameSize, quality, qualityFactors } from '../domain/quality.js'
 import { type FollowedTrack, Tracker } from '../domain/tracker.js'
 import type { Answer } from '../domain/types.js'
 import { Votes } from '../domain/votes.js'
@@ -72,7 +72,7 @@ export class Pipeline {
     const { answers: owned, moves } = this.#tracker.remember(answers, frame.at)
     this.#votes.follow(moves)
     this.#votes.add(owned, frame.at)
-    const sighted = this.#tracker.tracks.map((track) => this.#sight(track, owned, frame.at))
+    const sighted = this.#tracker.tracks.map((track) => this.#sight(track, owned, frame))
 
     this.#frames++
     if (plan.kind === 'sweep') this.#sweeps++
@@ -116,11 +116,13 @@ export class Pipeline {
     })
   }
 
-  #sight({ id, state, box }: FollowedTrack, answers: readonly Answer[], at: number): SightedTrack {
-    const verdict = this.#votes.verdict(id, at)
+  #sight({ id, state, box, face }: FollowedTrack, answers: readonly Answer[], frame: Picture): SightedTrack {
+    const verdict = this.#votes.verdict(id, frame.at)
     const answer = answers.find(({ track }) => track === id)
     const verified = verdict.kind === 'known' && answer !== undefined && this.#votes.voteOf(answer) === verdict.person
-    return { id, state, box, verdict, verified }
+    if (face === undefined) return { id, state, box, verdict, verified }
+    const size: FrameSize = { width: frame.width, height: frame.height }
+    return { id, state, box, verdict, verified, view: { frame: size, pose: qualityFactors(face, size).pose } }
   }
 
   #addStages(timings: Readonly<Record<string, number | undefined>>): void {

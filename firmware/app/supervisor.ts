@@ -2,112 +2,56 @@
  * What the supervisor decides: events in, effects out. No I/O and no clock of its own; `effects.ts` carries the effects
  * out, in their order, so that the strike is driven before anything is written or published.
  */
-import {
-  type DoorEvent,
-  type DoorOptions,
-  type DoorState,
-  type DoorTimer,
-  initialDoor,
-  phase,
-  stepDoor,
-} from '../domain/door.js'
-import type { Saving, SessionEffect, SessionTimer } from '../domain/enrolment-session.js'
+import { type DoorEvent, type DoorState, initialDoor, lockState, phase, stepDoor } from '../domain/door.js'
+import type { SessionEffect } from '../domain/enrolment-session.js'
 import type { NewEvent } from '../domain/events.js'
-import type { SignalTimer } from '../domain/signals.js'
-import { Visits, type VisitsOptions } from '../domain/visits.js'
-import type { BrokerCommand, InputLine } from '../ports.js'
-import { Enrolling, type EnrollingOptions, type EnrolmentAnswer } from './enrolling.js'
-import type { CameraStatus, FromRecognizer, Health } from './messages.js'
+import type { Mode } from '../domain/rules.js'
+import type { BrokerCommand, InputLine, RulesText } from '../ports.js'
+import { AccessControl } from './access-control.js'
+import { Enrolling, type EnrolmentAnswer } from './enrolling.js'
+import type { FromRecognizer, Health } from './messages.js'
+import { orderOf, Refusals } from './orders.js'
 import { Signals } from './signals.js'
+import type { Effect, StateReport, SupervisorEvent, SupervisorOptions, Timer } from './supervisor-types.js'
 
-export interface SupervisorOptions {
-  readonly door: DoorOptions
-  readonly visits: VisitsOptions
-  /** A sighting older than this opens nothing, ms. */
-  readonly maxSightingAgeMs: number
-  readonly remoteUnlock: boolean
-  /** The strike's level when nobody guards the door: powered in fail-safe mode. */
-  readonly restingStrike: boolean
-  readonly snapshots: boolean
-  readonly enrolment: EnrollingOptions
-}
-
-export type Timer = DoorTimer | SessionTimer | SignalTimer
-
-export type SupervisorEvent =
-  | { readonly type: 'boot'; readonly doorOpen: boolean }
-  /** Without `now` the enrolment button does nothing: it asks who was here a moment ago. */
-  | { readonly type: 'input'; readonly line: InputLine; readonly on: boolean; readonly now?: number }
-  | { readonly type: 'timeout'; readonly timer: Timer }
-  | { readonly type: 'enrolment'; readonly answer: EnrolmentAnswer }
-  | { readonly type: 'broker'; readonly connected: boolean }
-  | { readonly type: 'recognizer'; readonly message: FromRecognizer; readonly now: number }
-  | { readonly type: 'recognizer-lost'; readonly reason: string; readonly restartMs: number }
-  | { readonly type: 'command'; readonly command: BrokerCommand; readonly now: number }
-  | { readonly type: 'people'; readonly count: number }
-  | { readonly type: 'store'; readonly ok: boolean; readonly reason?: string }
-  | { readonly type: 'stop' }
-
-export type Effect =
-  | { readonly do: 'strike'; readonly on: boolean }
-  | { readonly do: 'led' | 'buzzer'; readonly on: boolean }
-  | { readonly do: 'timer'; readonly timer: Timer; readonly ms: number }
-  | { readonly do: 'cancel'; readonly timer: Timer }
-  /** All of them, and none is set any more: a process that ends waits for no blink. */
-  | { readonly do: 'end-timers' }
-  | { readonly do: 'watch-faces'; readonly session: number | undefined }
-  | {
-      readonly do: 'save-person'
-      readonly saving: Saving
-      readonly embedder: string
-      readonly admins: readonly string[]
-    }
-  | { readonly do: 'undo-enrolment' }
-  | { readonly do: 'record'; readonly event: NewEvent; readonly snapshot?: number }
-  | { readonly do: 'publish'; readonly topic: string; readonly value: string }
-  | { readonly do: 'send-gallery'; readonly embedder: string }
-  | { readonly do: 'publish-snapshot'; readonly png: Uint8Array }
-  | { readonly do: 'publish-health'; readonly health: Health }
-  | { readonly do: 'tell'; readonly message: string }
-  | { readonly do: 'complain'; readonly message: string }
-
-/** The retained `state` topic. Figures that change by the second stand in the `health` topic. */
-export interface StateReport {
-  readonly recognizer: 'starting' | 'running' | 'down'
-  readonly camera: CameraStatus
-  readonly door: string
-  readonly people: number
-  readonly store: 'ok' | 'fault'
-  readonly engine?: string
-  readonly embedder?: string
-  readonly threshold?: number
-}
-
-/** At most so many refusals are told in so many ms. */
-const mostRefusals = 10
-const refusalsPerMs = 60_000
+export type * from './supervisor-types.js'
 
 /** How often the `health` topic is published, ms. */
 const healthEveryMs = 10_000
 
 export class Supervisor {
   readonly #options: SupervisorOptions
-  readonly #visits: Visits
+  readonly #access: AccessControl
   readonly #enrolling: Enrolling
   readonly #signals = new Signals()
   #broker = true
+  #stopped = false
   #door: DoorState = initialDoor
-  #report: StateReport = { recognizer: 'starting', camera: 'opening', door: 'locked', people: 0, store: 'ok' }
+  #report: StateReport
   readonly #published = new Map<string, string>()
-  #refusals = { since: Number.NEGATIVE_INFINITY, told: 0, silent: 0 }
+  readonly #refusals = new Refusals()
   #healthAt = Number.NEGATIVE_INFINITY
   #endPublished = false
   #cameraReason: string | undefined
 
   constructor(options: SupervisorOptions) {
     this.#options = options
-    this.#visits = new Visits(options.visits)
     this.#enrolling = new Enrolling(options.enrolment)
+    this.#access = new AccessControl({ ...options, sensor: options.door.sensor })
+    this.#report = {
+      recognizer: 'starting',
+      camera: 'opening',
+      door: 'locked',
+      people: 0,
+      store: 'ok',
+      ...this.#accessReport(),
+      tamper: false,
+    }
+  }
+
+  #accessReport() {
+    const { mode, rules, clock } = this.#access
+    return { mode, rules, clock }
   }
 
   get door(): DoorState {
@@ -120,14 +64,27 @@ export class Supervisor {
 
   step(event: SupervisorEvent): Effect[] {
     const effects = this.#react(event)
-    this.#report = { ...this.#report, door: phase(this.#door) }
+    effects.push(...this.#followMode())
+    this.#report = { ...this.#report, door: phase(this.#door), ...this.#accessReport() }
     return [...effects, ...this.#show(event, effects), ...this.#states()]
   }
 
   #react(event: SupervisorEvent): Effect[] {
     switch (event.type) {
       case 'boot':
-        return [...this.#stepDoor({ type: 'boot', open: event.doorOpen }), record({ type: 'started' })]
+        return [
+          ...this.#stepDoor({
+            type: 'boot',
+            open: event.doorOpen,
+            ...(event.bolted !== undefined && { thrown: event.bolted }),
+          }),
+          record({ type: 'started', ...(this.#report.mode !== 'normal' && { detail: { mode: this.#report.mode } }) }),
+          ...(event.tampered ? this.#tamper(true) : []),
+        ]
+      case 'tick':
+        return this.#access.tick(event.now, event.wall).map((told) => record(told))
+      case 'rules':
+        return this.#rules(event.file)
       case 'input':
         return this.#input(event.line, event.on, event.now)
       case 'timeout':
@@ -140,7 +97,7 @@ export class Supervisor {
       case 'recognizer':
         return this.#recognizer(event.message, event.now)
       case 'recognizer-lost':
-        this.#visits.reset()
+        this.#access.forget()
         this.#report = { ...this.#report, recognizer: 'down' }
         return [
           record({ type: 'recognizer_lost', detail: { reason: event.reason, restartMs: Math.round(event.restartMs) } }),
@@ -157,10 +114,12 @@ export class Supervisor {
           ? []
           : [{ do: 'complain', message: `the store cannot keep events: ${event.reason}; they wait in memory` }]
       case 'stop':
+        this.#stopped = true
         return [
           ...this.#stepDoor({ type: 'lock' }),
           { do: 'strike', on: this.#options.restingStrike },
           record({ type: 'stopped' }),
+          // A timer left behind would keep the process, and tell of a door that nobody guards any more.
           { do: 'end-timers' },
         ]
     }
@@ -187,7 +146,9 @@ export class Supervisor {
       case 'door':
         return this.#stepDoor({ type: 'leaf', open: on })
       case 'tamper':
-        return on ? [record({ type: 'tamper' })] : []
+        return this.#tamper(on)
+      case 'bolt':
+        return this.#stepDoor({ type: 'bolt', thrown: on })
       case 'enrol':
         return now === undefined ? [] : this.#enrol(this.#enrolling.press(on, now), now)
     }
@@ -203,7 +164,7 @@ export class Supervisor {
         return []
       case 'ready': {
         const { engine, embedder, threshold, fallback, notes = [] } = message
-        this.#visits.reset()
+        this.#access.forget()
         this.#report = { ...this.#report, recognizer: 'running', camera: 'opening', engine, embedder, threshold }
         return [
           record({ type: 'recognizer_ready', detail: { engine, embedder, threshold } }),
@@ -224,10 +185,10 @@ export class Supervisor {
         return [{ do: 'complain', message: message.reason }]
       case 'sighting': {
         if (now - message.arrived > this.#options.maxSightingAgeMs || message.arrived > now) return []
-        const seen = message.tracks.map(({ id, verdict, verified }) => ({ track: id, verdict, verified }))
-        const { events, grants } = this.#visits.see(seen, now)
-        for (const { verdict, verified } of seen)
-          if (verified && verdict.kind === 'known') this.#enrolling.seen(verdict.person, now)
+        const { events, grants } = this.#access.see(message.tracks, now)
+        for (const { verdict, verified } of message.tracks)
+          if (verified && verdict.kind === 'known' && this.#access.entitles(verdict.person, now))
+            this.#enrolling.seen(verdict.person, now)
         const opening = grants.flatMap((grant) => this.#stepDoor({ type: 'grant', by: 'face', ...grant }))
         const told = events.map((event) => record(event, this.#options.snapshots ? event.track : undefined))
         // Driven first, told in the order it happened: seen, then let in.
@@ -258,31 +219,37 @@ export class Supervisor {
     return status === 'live' && before === 'fault' ? [record({ type: 'camera_restored' })] : []
   }
 
-  /** A command is obeyed only when it is new, understood and allowed; whatever else is refused, and the refusal is told. */
-  #command({ topic, payload, retained }: BrokerCommand, now: number): Effect[] {
-    // An empty payload is how a retained message is cleared.
-    if (payload.length === 0) return []
-    const refuse = (reason: string) => this.#refuse(topic, reason, now)
-    if (retained) return refuse('a retained command is never obeyed')
-    if (topic === 'enrol/set') return this.#enrolCommand(payload.toString('utf8'), refuse, now)
-    if (topic !== 'lock/set') return refuse('no such command')
-    if (!this.#options.remoteUnlock) return refuse('remote unlocking is off: mqtt.remoteUnlock')
-    switch (payload.toString('utf8').trim()) {
-      case 'UNLOCK':
+  #command(command: BrokerCommand, now: number): Effect[] {
+    const { remoteUnlock, remoteMode } = this.#options
+    const refusal = (mode: Mode) => this.#access.refusal(mode)
+    const standing = { remoteUnlock, remoteMode, door: this.#door, mode: this.#access.mode, refusal }
+    const order = orderOf(command, standing)
+    if (order === undefined) return []
+    if ('refused' in order) return this.#refuse(command.topic, order.refused, now)
+    switch (order.order) {
+      case 'unlock':
         return this.#stepDoor({ type: 'grant', by: 'remote' })
-      case 'LOCK':
+      case 'lock':
         return this.#stepDoor({ type: 'lock' })
-      default:
-        return refuse('the payload must be LOCK or UNLOCK')
+      case 'acknowledge':
+        return this.#stepDoor({ type: 'acknowledge' })
+      case 'mode':
+        return this.#setMode(order.mode)
+      case 'enrol':
+        return this.#enrolCommand(order.payload, now)
     }
   }
 
-  #enrolCommand(payload: string, refuse: (reason: string) => Effect[], now: number): Effect[] {
+  #refuse(topic: string, reason: string, now: number, by?: string): Effect[] {
+    return this.#refusals.tell(topic, reason, now, by).map((event) => record(event))
+  }
+
+  #enrolCommand(payload: string, now: number): Effect[] {
     let effects: readonly SessionEffect[]
     try {
       effects = this.#enrolling.command(payload)
     } catch (error) {
-      return refuse((error as Error).message)
+      return this.#refuse('enrol/set', (error as Error).message, now)
     }
     return this.#enrol(effects, now)
   }
@@ -306,27 +273,44 @@ export class Supervisor {
     return this.#signals.follow({ ...facts, enrolment: this.#enrolling.phase }, recorded)
   }
 
-  /** Whoever may publish must not be able to flood the audit log: what goes beyond the rate is counted and told later. */
-  #refuse(topic: string, reason: string, now: number, by?: string): Effect[] {
-    if (now - this.#refusals.since >= refusalsPerMs)
-      this.#refusals = { since: now, told: 0, silent: this.#refusals.silent }
-    if (this.#refusals.told >= mostRefusals) {
-      this.#refusals.silent++
-      return []
-    }
-    const { silent } = this.#refusals
-    this.#refusals.told++
-    this.#refusals.silent = 0
+  /** An open house must not survive a restart; a lockdown must, and is kept before anybody hears of it. */
+  #setMode(mode: Mode): Effect[] {
+    const told = this.#access.command(mode).map((event) => record(event))
     return [
-      record({
-        type: 'refused',
-        detail: { topic, reason, ...(by && { by }), ...(silent > 0 && { suppressed: silent }) },
-      }),
+      ...(mode === 'lockdown' ? this.#stepDoor({ type: 'lock' }) : []),
+      { do: 'keep-mode', mode: mode === 'open' ? 'normal' : mode },
+      ...told,
     ]
+  }
+
+  /** Rules that cannot be used are an event, and said aloud, since nobody may be let in until somebody reads it. */
+  #rules(file: RulesText): Effect[] {
+    return this.#access.load(file).flatMap((event): Effect[] => {
+      if (event.type !== 'rules_rejected') return [record(event)]
+      const { reason, inForce } = event.detail!
+      const now = inForce === 'none' ? 'no face opens the door until it is corrected' : 'the rules before it stay'
+      return [{ do: 'complain', message: `the rules file cannot be used: ${reason}; ${now}` }, record(event)]
+    })
+  }
+
+  #tamper(on: boolean): Effect[] {
+    if (on === this.#report.tamper) return []
+    this.#report = { ...this.#report, tamper: on }
+    return [record(on ? { type: 'tamper' } : { type: 'alarm_ended', detail: { alarm: 'tamper', by: 'contact' } })]
+  }
+
+  /** The strike is held while it is open house, and not longer. */
+  #followMode(): Effect[] {
+    const held = this.#access.unlocked && !this.#stopped
+    return held === this.#door.held ? [] : this.#stepDoor({ type: 'hold', on: held })
   }
 
   #stepDoor(event: DoorEvent): Effect[] {
     const { state, effects } = stepDoor(this.#door, event, this.#options.door)
+    const { covered, leaf } = this.#door
+    const opens = leaf === 'closed' && state.leaf === 'open' && covered
+    if (opens || (event.type === 'grant' && leaf === 'open')) this.#access.followDoor('opened')
+    else if (covered && !state.covered) this.#access.followDoor('lapsed')
     this.#door = state
     return [...effects]
   }
@@ -340,10 +324,17 @@ export class Supervisor {
     return [{ do: 'publish-health', health }]
   }
 
+  #alarms() {
+    const { alarm, jammed } = this.#door
+    return { forced: alarm === 'forced', held_open: alarm === 'held_open', jammed, tamper: this.#report.tamper }
+  }
+
   /** Retained topics whose value changed. */
   #states(): Effect[] {
     const states: [topic: string, value: string][] = [
-      ['lock/state', this.#door.strike ? 'UNLOCKED' : 'LOCKED'],
+      ['lock/state', lockState(this.#door, this.#options.door)],
+      ['mode/state', this.#report.mode],
+      ['alarm/state', JSON.stringify(this.#alarms())],
       ['state', JSON.stringify(this.#report)],
       ['enrol/state', this.#enrolling.report],
     ]

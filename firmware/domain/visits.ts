@@ -1,8 +1,11 @@
 /**
  * A visit is one track's stay in view. It gives one `known` or `unknown` event, and one more when an unknown becomes
- * known; never one per frame. It also decides when a known face is let in: once, and again after `rearmMs` in view.
+ * known; never one per frame. It also says when a known face asks to be let in: until it is, and again after `rearmMs` in
+ * view. A denial is told once a visit and reason.
  */
+import type { Admission } from './access.js'
 import type { NewEvent } from './events.js'
+import { personKey } from './rules.js'
 import type { Verdict } from './types.js'
 
 export interface VisitsOptions {
@@ -17,15 +20,23 @@ export interface VisitSighting {
   readonly verified: boolean
 }
 
+export interface Grant {
+  readonly person: string
+  readonly with?: string
+  readonly similarity: number
+  readonly track: number
+}
+
 export interface VisitOutcome {
   readonly events: readonly NewEvent[]
-  readonly grants: readonly { readonly person: string; readonly similarity: number; readonly track: number }[]
+  readonly grants: readonly Grant[]
 }
 
 interface Visit {
   told: Verdict['kind']
-  person?: string
-  grantedAt?: number
+  person?: string | undefined
+  grantedAt?: number | undefined
+  readonly denied: Set<string>
 }
 
 export class Visits {
@@ -41,32 +52,58 @@ export class Visits {
     this.#visits.clear()
   }
 
-  /** All live tracks of one frame; a track that is not listed any more has ended its visit. `now`: monotonic ms. */
-  see(sightings: readonly VisitSighting[], now: number): VisitOutcome {
+  /**
+   * All live tracks of one frame; a track that is not listed any more has ended its visit. `now`: monotonic ms. `admit`
+   * answers for one person at a time.
+   */
+  see(
+    sightings: readonly VisitSighting[],
+    now: number,
+    admit: (person: string) => Admission = () => ({ granted: true }),
+  ): VisitOutcome {
     const listed = new Set(sightings.map((sighting) => sighting.track))
     for (const track of this.#visits.keys()) if (!listed.has(track)) this.#visits.delete(track)
-    const events: NewEvent[] = []
-    const grants: { person: string; similarity: number; track: number }[] = []
+    const events = sightings.flatMap((sighting) => this.#tell(sighting))
+    const grants: Grant[] = []
     for (const { track, verdict, verified } of sightings) {
-      if (verdict.kind === 'undecided') continue
-      const visit = this.#visits.get(track) ?? { told: 'undecided' }
-      this.#visits.set(track, visit)
-      if (verdict.kind === 'unknown') {
-        if (visit.told === 'undecided') events.push(eventOf(verdict, track))
-        if (visit.told === 'undecided') visit.told = 'unknown'
-        continue
-      }
-      if (visit.person !== verdict.person) {
-        events.push(eventOf(verdict, track))
-        Object.assign(visit, { told: 'known', person: verdict.person, grantedAt: undefined })
-      }
-      if (!verified) continue
-      if (visit.grantedAt === undefined || now - visit.grantedAt >= this.#options.rearmMs) {
-        visit.grantedAt = now
-        grants.push({ person: verdict.person, similarity: verdict.similarity, track })
+      const visit = this.#visits.get(track)
+      if (verdict.kind !== 'known' || !verified || visit === undefined) continue
+      if (visit.grantedAt !== undefined && now - visit.grantedAt < this.#options.rearmMs) continue
+      const { person, similarity } = verdict
+      const admission = admit(person)
+      if (admission === undefined) continue
+      if ('granted' in admission) {
+        const second = admission.with
+        for (const name of [person, ...(second === undefined ? [] : [second])]) this.#granted(name, now)
+        grants.push({ person, similarity, track, ...(second !== undefined && { with: second }) })
+      } else if (!visit.denied.has(admission.denied)) {
+        visit.denied.add(admission.denied)
+        const detail = { reason: admission.denied, why: admission.why }
+        events.push({ type: 'denied', person, similarity, track, detail })
       }
     }
     return { events, grants }
+  }
+
+  /** One grant serves all visits of that person: a face that two tracks follow for a moment is one. */
+  #granted(person: string, now: number): void {
+    for (const visit of this.#visits.values())
+      if (visit.person !== undefined && personKey(visit.person) === personKey(person)) visit.grantedAt = now
+  }
+
+  #tell({ track, verdict }: VisitSighting): NewEvent[] {
+    if (verdict.kind === 'undecided') return []
+    const visit = this.#visits.get(track) ?? { told: 'undecided', denied: new Set() }
+    this.#visits.set(track, visit)
+    if (verdict.kind === 'unknown') {
+      if (visit.told !== 'undecided') return []
+      visit.told = 'unknown'
+      return [eventOf(verdict, track)]
+    }
+    if (visit.person === verdict.person) return []
+    Object.assign(visit, { told: 'known', person: verdict.person, grantedAt: undefined })
+    visit.denied.clear()
+    return [eventOf(verdict, track)]
   }
 }
 

@@ -22,7 +22,8 @@ function problems(
 }
 
 t.test('every file of config/ can be used', async (t) => {
-  for (const name of readdirSync(join(root, 'config'))) t.ok(loadConfig([join(root, 'config', name)], {}), name)
+  const names = readdirSync(join(root, 'config')).filter((name) => !name.startsWith('rules.'))
+  for (const name of names) t.ok(loadConfig([join(root, 'config', name)], {}), name)
 })
 
 t.test('the defaults can be used, and are frozen to the bottom', async (t) => {

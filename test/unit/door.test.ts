@@ -3,7 +3,10 @@ import {
   type DoorEvent,
   type DoorOptions,
   type DoorState,
+  type DoorTimer,
   initialDoor,
+  lockState,
+  longestStrikeMs,
   phase,
   stepDoor,
 } from '../../firmware/domain/door.js'
@@ -13,7 +16,7 @@ const opens: DoorEvent = { type: 'leaf', open: true }
 const closes: DoorEvent = { type: 'leaf', open: false }
 const face: DoorEvent = { type: 'grant', by: 'face', person: 'Ann', similarity: 0.97, track: 3 }
 const exit: DoorEvent = { type: 'grant', by: 'exit' }
-const timeout = (timer: 'strike' | 'grace' | 'held'): DoorEvent => ({ type: 'timeout', timer })
+const timeout = (timer: DoorTimer): DoorEvent => ({ type: 'timeout', timer })
 
 function after(events: readonly DoorEvent[], from: DoorState = initialDoor, with_ = options) {
   let state = from
@@ -57,7 +60,8 @@ t.test('a door that opens without a grant is forced, until it is closed and ackn
   t.equal(after([opens, closes]).phase, 'forced')
   t.equal(after([opens, { type: 'acknowledge' }]).phase, 'forced', 'not while it stands open')
   t.equal(after([opens, closes, { type: 'acknowledge' }]).phase, 'locked')
-  t.equal(after([opens, closes, exit]).phase, 'unlocking', 'somebody entitled acknowledges by coming')
+  t.equal(after([opens, closes, face]).phase, 'unlocking', 'somebody entitled acknowledges by coming')
+  t.equal(after([opens, closes, exit]).phase, 'forced', 'the exit button opens and acknowledges nothing')
 })
 
 t.test('a contact that lags behind the strike is no break-in', async (t) => {
@@ -106,6 +110,70 @@ t.test('without a contact the door line means nothing', async (t) => {
   const blind = { ...options, sensor: false }
   t.equal(after([opens], initialDoor, blind).phase, 'locked')
   t.equal(after([{ type: 'boot', open: true }], initialDoor, blind).phase, 'locked')
+})
+
+t.test('hold: powered until the door opens, at most for its bound', async (t) => {
+  const hold = { ...options, holdMs: 30_000 }
+  t.equal(longestStrikeMs(hold), 30_000)
+  t.same(after([face], initialDoor, hold).effects[1], { do: 'timer', timer: 'strike', ms: 30_000 })
+  t.notOk(after([face, opens], initialDoor, hold).state.strike)
+  t.notOk(after([face, timeout('strike')], initialDoor, hold).state.strike)
+  const open = after([face, opens, exit], initialDoor, hold)
+  t.same(open.effects[1], { do: 'timer', timer: 'strike', ms: 5000 }, 'an open door will not open: no waiting')
+})
+
+t.test('an alarm that ends is an event, with who ended it', async (t) => {
+  const ended = (alarm: string, by: string) => ({ do: 'record', event: { type: 'alarm_ended', detail: { alarm, by } } })
+  t.match(after([face, opens, timeout('held'), closes]).effects, [{}, {}, ended('held_open', 'closing')])
+  t.match(after([opens, closes, { type: 'acknowledge' }]).effects, [ended('forced', 'remote')])
+  t.match(after([opens, closes, face]).effects.at(-1), ended('forced', 'face'))
+  t.equal(after([opens, closes, { type: 'acknowledge' }, opens]).phase, 'forced', 'and it is armed again')
+  t.equal(after([opens, opens, closes, opens]).phase, 'forced')
+})
+
+const bolted = { ...options, jamMs: 2000 }
+const bolt = (thrown: boolean): DoorEvent => ({ type: 'bolt', thrown })
+
+t.test('jammed: strike and bolt disagree for too long, and only with a monitor', async (t) => {
+  const stuck = after([face], initialDoor, bolted)
+  t.match(stuck.effects.at(-1), { do: 'timer', timer: 'jam', ms: 2000 })
+  t.equal(lockState(stuck.state, bolted), 'UNLOCKING')
+  const jammed = after([face, timeout('jam')], initialDoor, bolted)
+  t.equal(lockState(jammed.state, bolted), 'JAMMED')
+  t.match(jammed.effects, [{ event: { type: 'jammed', detail: { reason: /did not withdraw/ } } }])
+  const freed = after([face, timeout('jam'), bolt(false)], initialDoor, bolted)
+  t.equal(lockState(freed.state, bolted), 'UNLOCKED')
+  t.match(freed.effects, [
+    { do: 'cancel', timer: 'jam' },
+    { event: { type: 'alarm_ended', detail: { alarm: 'jammed' } } },
+  ])
+  const out = [face, bolt(false), opens, closes]
+  t.equal(lockState(after(out, initialDoor, bolted).state, bolted), 'LOCKING')
+  t.equal(lockState(after([...out, timeout('jam')], initialDoor, bolted).state, bolted), 'JAMMED')
+  t.equal(lockState(after([...out, bolt(true)], initialDoor, bolted).state, bolted), 'LOCKED')
+  t.notOk(
+    after([face, bolt(false), opens, timeout('jam')], initialDoor, bolted).state.jammed,
+    'an open door cannot bolt',
+  )
+  t.notOk(after([face, timeout('jam')]).state.jammed, 'never claimed without a monitor')
+  const blind = { ...bolted, sensor: false }
+  t.notOk(
+    after([face, bolt(false), timeout('strike'), timeout('jam')], initialDoor, blind).state.jammed,
+    'without a contact nobody knows whether it could bolt',
+  )
+  t.match(after([{ type: 'boot', open: false, thrown: false }], initialDoor, bolted).effects.at(-1), { timer: 'jam' })
+})
+
+t.test('lock/state says no more than the sensors know', async (t) => {
+  const say = (events: DoorEvent[], with_ = options) => lockState(after(events, initialDoor, with_).state, with_)
+  const blind = { ...options, sensor: false }
+  t.equal(say([]), 'LOCKED')
+  t.equal(say([face]), 'UNLOCKED')
+  t.equal(say([face, timeout('strike')]), 'LOCKING', 'the leaf may be on its way')
+  t.equal(say([face, timeout('strike'), timeout('grace')]), 'LOCKED')
+  t.equal(say([face, timeout('strike')], blind), 'LOCKED')
+  t.equal(say([face, opens]), 'UNLOCKED', 'an open door is not locked')
+  t.equal(say([face, opens, closes]), 'LOCKED')
 })
 
 t.test('whatever happens, a powered strike always has a running timer', async (t) => {

@@ -10,6 +10,9 @@ const make = (changes: object = {}) =>
     visits: { rearmMs: 20_000 },
     maxSightingAgeMs: 1000,
     remoteUnlock: false,
+    remoteMode: false,
+    rulesFile: false,
+    mode: 'normal',
     restingStrike: false,
     snapshots: false,
     enrolment: enrollingOptions(loadConfig([], {})),
@@ -25,7 +28,7 @@ const ann: SightedTrack = {
 }
 const sighting = (arrived: number, now: number): SupervisorEvent => ({
   type: 'recognizer',
-  message: { type: 'sighting', at: 0, arrived, tracks: [ann] } satisfies FromRecognizer,
+  message: { type: 'sighting', at: 0, arrived, decided: arrived, tracks: [ann] } satisfies FromRecognizer,
   now,
 })
 const kinds = (effects: readonly Effect[]) =>
@@ -38,20 +41,12 @@ const command = (topic: string, payload: string, retained = false, now = 0): Sup
 
 t.test('the strike is driven before anything is written or published', async (t) => {
   const effects = make().step(sighting(100, 150))
-  t.same(kinds(effects), [
-    'strike',
-    'timer',
-    'cancel',
-    'known',
-    'granted',
-    'led',
-    'cancel',
-    'buzzer',
-    'timer',
-    'publish',
-    'publish',
-    'publish',
-  ])
+  t.same(kinds(effects).slice(0, 5), ['strike', 'timer', 'cancel', 'known', 'granted'])
+  t.ok(
+    kinds(effects)
+      .slice(5)
+      .every((kind) => ['led', 'buzzer', 'timer', 'cancel', 'publish'].includes(kind)),
+  )
 })
 
 t.test('an old sighting, or one from the future, opens nothing', async (t) => {
@@ -104,8 +99,15 @@ t.test('states are published when they change, and only then', async (t) => {
   const supervisor = make()
   const topics = (effects: readonly Effect[]) =>
     effects.flatMap((effect) => (effect.do === 'publish' ? [effect.topic] : []))
-  t.same(topics(supervisor.step({ type: 'boot', doorOpen: false })), ['lock/state', 'state', 'enrol/state'])
-  t.same(topics(supervisor.step({ type: 'input', line: 'tamper', on: true })), [])
+  t.same(topics(supervisor.step({ type: 'boot', doorOpen: false })), [
+    'lock/state',
+    'mode/state',
+    'alarm/state',
+    'state',
+    'enrol/state',
+  ])
+  t.same(topics(supervisor.step({ type: 'input', line: 'enrol', on: true })), [])
+  t.same(topics(supervisor.step({ type: 'input', line: 'tamper', on: true })), ['alarm/state', 'state'])
   t.same(topics(supervisor.step({ type: 'input', line: 'exit', on: true })), ['lock/state', 'state'])
 })
 

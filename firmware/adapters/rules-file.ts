@@ -1,0 +1,58 @@
+/** Follows the rules file: told once at the start and after each change, when nobody is writing it any more. */
+import { createHash } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import type { RulesText } from '../ports.js'
+
+/** How often the file is looked at, ms. Polled, since a file that an editor replaces is another file for inotify. */
+const everyMs = 500
+const mostBytes = 1 << 20
+
+export interface RulesFile {
+  /** What it says now. */
+  read(): Promise<RulesText>
+  /** Calls back after each change; answers how to stop. */
+  follow(changed: (file: RulesText) => void): () => void
+}
+
+export function rulesFile(path: string): RulesFile {
+  const look = async (): Promise<string> => {
+    try {
+      const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
+      return [ino, size, mtimeNs, ctimeNs].join(' ')
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code ?? 'unreadable'
+    }
+  }
+  const read = async (): Promise<RulesText> => {
+    try {
+      const bytes = await readFile(path)
+      if (bytes.length > mostBytes)
+        return { problem: `${path} has more than ${mostBytes} bytes; is it the right file?` }
+      const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+      return { text, digest: createHash('sha256').update(bytes).digest('hex').slice(0, 16) }
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException
+      return { problem: `${path} cannot be read (${code ?? message}); correct access.rulesFile or the file` }
+    }
+  }
+  let told: string | undefined
+  return {
+    async read() {
+      told = await look()
+      return read()
+    },
+    follow(changed) {
+      let seen = told
+      const timer = setInterval(async () => {
+        const now = await look()
+        // Told only once it looks the same twice: in between somebody may be writing.
+        const settled = now === seen
+        seen = now
+        if (!settled || now === told) return
+        told = now
+        changed(await read())
+      }, everyMs)
+      return () => clearInterval(timer)
+    },
+  }
+}

@@ -1,0 +1,88 @@
+/** What reaches the supervisor, what it asks to be done, and what it says of itself. */
+import type { DoorOptions, DoorTimer } from '../domain/door.js'
+import type { Saving, SessionTimer } from '../domain/enrolment-session.js'
+import type { NewEvent } from '../domain/events.js'
+import type { Mode } from '../domain/rules.js'
+import type { SignalTimer } from '../domain/signals.js'
+import type { VisitsOptions } from '../domain/visits.js'
+import type { BrokerCommand, InputLine, RulesText } from '../ports.js'
+import type { RulesState } from './access-control.js'
+import type { EnrollingOptions, EnrolmentAnswer } from './enrolling.js'
+import type { CameraStatus, FromRecognizer, Health } from './messages.js'
+
+export interface SupervisorOptions {
+  readonly door: DoorOptions
+  readonly visits: VisitsOptions
+  /** A sighting older than this opens nothing, ms. */
+  readonly maxSightingAgeMs: number
+  readonly remoteUnlock: boolean
+  /** Whether `mode/set` is obeyed. */
+  readonly remoteMode: boolean
+  /** `access.rulesFile` is set: until it was read once, no face opens. */
+  readonly rulesFile: boolean
+  /** The mode kept from before the start. */
+  readonly mode: Exclude<Mode, 'open'>
+  /** The strike's level when nobody guards the door: powered in fail-safe mode. */
+  readonly restingStrike: boolean
+  readonly snapshots: boolean
+  readonly enrolment: EnrollingOptions
+}
+
+export type Timer = DoorTimer | SessionTimer | SignalTimer
+
+export type SupervisorEvent =
+  | { readonly type: 'boot'; readonly doorOpen: boolean; readonly bolted?: boolean; readonly tampered?: boolean }
+  /** Once a second. `wall`: ms since 1970. */
+  | { readonly type: 'tick'; readonly now: number; readonly wall: number }
+  | { readonly type: 'rules'; readonly file: RulesText }
+  /** Without `now` the enrolment button does nothing: it asks who was here a moment ago. */
+  | { readonly type: 'input'; readonly line: InputLine; readonly on: boolean; readonly now?: number }
+  | { readonly type: 'timeout'; readonly timer: Timer }
+  | { readonly type: 'enrolment'; readonly answer: EnrolmentAnswer }
+  | { readonly type: 'broker'; readonly connected: boolean }
+  | { readonly type: 'recognizer'; readonly message: FromRecognizer; readonly now: number }
+  | { readonly type: 'recognizer-lost'; readonly reason: string; readonly restartMs: number }
+  | { readonly type: 'command'; readonly command: BrokerCommand; readonly now: number }
+  | { readonly type: 'people'; readonly count: number }
+  | { readonly type: 'store'; readonly ok: boolean; readonly reason?: string }
+  | { readonly type: 'stop' }
+
+export type Effect =
+  | { readonly do: 'strike'; readonly on: boolean }
+  | { readonly do: 'led' | 'buzzer'; readonly on: boolean }
+  | { readonly do: 'timer'; readonly timer: Timer; readonly ms: number }
+  | { readonly do: 'cancel'; readonly timer: Timer }
+  /** All of them, and none is set any more: a process that ends waits for no blink. */
+  | { readonly do: 'end-timers' }
+  | { readonly do: 'watch-faces'; readonly session: number | undefined }
+  | {
+      readonly do: 'save-person'
+      readonly saving: Saving
+      readonly embedder: string
+      readonly admins: readonly string[]
+    }
+  | { readonly do: 'undo-enrolment' }
+  | { readonly do: 'record'; readonly event: NewEvent; readonly snapshot?: number }
+  | { readonly do: 'keep-mode'; readonly mode: Exclude<Mode, 'open'> }
+  | { readonly do: 'publish'; readonly topic: string; readonly value: string }
+  | { readonly do: 'send-gallery'; readonly embedder: string }
+  | { readonly do: 'publish-snapshot'; readonly png: Uint8Array }
+  | { readonly do: 'publish-health'; readonly health: Health }
+  | { readonly do: 'tell'; readonly message: string }
+  | { readonly do: 'complain'; readonly message: string }
+
+/** The retained `state` topic. Figures that change by the second stand in the `health` topic. */
+export interface StateReport {
+  readonly recognizer: 'starting' | 'running' | 'down'
+  readonly camera: CameraStatus
+  readonly door: string
+  readonly people: number
+  readonly store: 'ok' | 'fault'
+  readonly mode: Mode
+  readonly rules: RulesState
+  readonly clock: 'ok' | 'untrusted'
+  readonly tamper: boolean
+  readonly engine?: string
+  readonly embedder?: string
+  readonly threshold?: number
+}
