@@ -1,6 +1,7 @@
 import type { ModelEntry } from '../adapters/models-manifest.js'
 import { UserError } from '../app/errors.js'
 import { agreed, type Classifier, first, type Gallery, imprinting, nearest, svm } from '../domain/classifiers.js'
+import { chooseTemplates } from '../domain/enrolment.js'
 import { type Comparison, fused, identification, type Result } from '../evaluation/identification.js'
 import { type Rejection, rejections } from '../evaluation/rejection.js'
 import type { Context } from './evaluate.js'
@@ -19,6 +20,8 @@ export interface IdentificationResult extends Context {
   readonly people: number
   readonly templates: number
   readonly enrol: number
+  /** Templates that `people add` would not have taken: they do not resemble the person's others. */
+  readonly refused: number
   readonly withoutFace: number
   /** One picture at a time, against people who are never enrolled. */
   readonly single: Result
@@ -33,6 +36,14 @@ export interface IdentificationResult extends Context {
   readonly mostAlike: readonly { readonly subject: string; readonly takenFor: string; readonly score: number }[]
 }
 
+export interface EvaluationOptions {
+  /** Pictures of each person that are enrolled. */
+  readonly enrol: number
+  readonly classifier: EvaluatedClassifier
+  /** Refuse of them what `people add` refuses. */
+  readonly asEnrolled: boolean
+}
+
 /** Pictures that are fused: about what a track votes with before it is known. */
 const together = 5
 
@@ -44,18 +55,25 @@ export function runIdentification(
   data: Dataset,
   embeddings: Embeddings,
   context: Context,
-  { enrol, classifier }: { enrol: number; classifier: EvaluatedClassifier },
+  { enrol, classifier, asEnrolled }: EvaluationOptions,
 ): IdentificationResult {
   const enrolled = (name: string) => {
     const pictures = data.pictures.get(name)!
     return data.listed ? enrol : Math.min(enrol, Math.max(1, pictures.length - 1))
   }
-  const gallery: Gallery = data.people.map((name) =>
+  const given = data.people.map((name) =>
     data.pictures
       .get(name)!
       .slice(0, enrolled(name))
-      .flatMap((picture) => embeddings.get(picture)?.embedding ?? []),
+      .flatMap((source) => {
+        const seen = embeddings.get(source)
+        return seen ? { ...seen, source } : []
+      }),
   )
+  const taken = asEnrolled
+    ? given.map((samples) => chooseTemplates(samples, { count: enrol, threshold: context.threshold }).templates)
+    : given
+  const gallery: Gallery = taken.map((samples) => samples.map(({ embedding }) => embedding))
   const classify = classifierOf(classifier, gallery, context.gate)
   const compare = (subject: string, person: number | undefined, picture: string, without?: number): Comparison => {
     const seen = embeddings.get(picture)
@@ -87,6 +105,7 @@ export function runIdentification(
     people: gallery.length,
     templates: gallery.reduce((sum, templates) => sum + templates.length, 0),
     enrol,
+    refused: given.flat().length - taken.flat().length,
     withoutFace: [...embeddings.values()].filter((seen) => seen === null).length,
     single: identification(probes, unseen, threshold),
     leftOut: {

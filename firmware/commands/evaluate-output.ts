@@ -33,7 +33,7 @@ function heading({ embedder, detector, minFace, data, ...result }: Evaluation): 
     return `${nets}: ${result.pairs.same} pairs of one person, ${result.pairs.different} of two; ${missed}`
   if (result.kind === 'attraction')
     return `${nets}: one person with ${result.many} templates, ${result.others} with ${result.few}; ${missed}`
-  return `${nets}: ${result.people} people enrolled with ${result.templates} templates, ${result.classifier}; ${missed}`
+  return `${nets}: ${result.people} people enrolled with ${result.templates} templates${result.refused > 0 ? ` (${result.refused} refused)` : ''}, ${result.classifier}; ${missed}`
 }
 
 function tables(result: Evaluation): string[][][] {

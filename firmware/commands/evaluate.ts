@@ -12,6 +12,7 @@ import { type Dataset, readDataset } from './evaluate-data.js'
 import { defaultCache, type Embeddings, embedPictures } from './evaluate-embeddings.js'
 import {
   type EvaluatedClassifier,
+  type EvaluationOptions,
   evaluatedClassifiers,
   type IdentificationResult,
   runIdentification,
@@ -21,7 +22,7 @@ import {
 import { printResult, reportPage } from './evaluate-output.js'
 import { runVerification, type VerificationResult } from './evaluate-verification.js'
 
-const usage = `usage: facelatch evaluate verification|identification|attraction [--data DIR] [--embedder NAME]… [--enrol N] [--classifier NAME] [--json] [--report FILE] [--write-threshold] [--cache DIR] [--config FILE]
+const usage = `usage: facelatch evaluate verification|identification|attraction [--data DIR] [--embedder NAME]… [--enrol N] [--as-enrolled] [--classifier NAME] [--json] [--report FILE] [--write-threshold] [--cache DIR] [--config FILE]
 verification     are two pictures of one person: accuracy in ten folds, ROC, true accept rate at false accept rates
 identification   who is it, if anybody: people enrolled with their first N pictures (5) and asked for with the others,
                  strangers never enrolled; one picture at a time, and fused over five
@@ -30,6 +31,7 @@ attraction       the ten people with most pictures, one after the other, have tw
 --data DIR         DIR/NAME/*.jpg, a folder for each person, or DIR/images/NAME/*.jpg with any of DIR/pairs.tsv, people.txt and
                    strangers.txt; default: ../shared/data/lfw-dev beside the program
 --embedder NAME    a name from models/manifest.json, several times to compare; default: the one in use
+--as-enrolled      leave out of a person's pictures those that "people add" would refuse as not resembling the others
 --classifier NAME  as recognizer.classifier: nearest (default), imprinting or svm; svm-alone for the machines' probabilities
 --report FILE      one page with tables and curves: .html, or .svg for the curves alone
 --write-threshold  identification: puts the similarity that one stranger in a thousand reaches (with svm-alone: the probability
@@ -59,6 +61,7 @@ export async function main(args: string[]): Promise<number> {
       data: { type: 'string' },
       embedder: { type: 'string', multiple: true },
       enrol: { type: 'string' },
+      'as-enrolled': { type: 'boolean' },
       classifier: { type: 'string' },
       json: { type: 'boolean' },
       report: { type: 'string' },
@@ -78,6 +81,9 @@ export async function main(args: string[]): Promise<number> {
     throw wrongUsage(`--classifier takes one of ${evaluatedClassifiers.join(', ')}, not "${values.classifier}"`)
   if (values['write-threshold'] && classifier === 'svm')
     throw wrongUsage('--write-threshold goes with --classifier svm-alone: svm takes the threshold of nearest besides')
+  const asEnrolled = values['as-enrolled'] === true
+  if (asEnrolled && (what !== 'identification' || values['write-threshold']))
+    throw wrongUsage('--as-enrolled goes with identification, without --write-threshold')
   const report = values.report
   if (report !== undefined && what === 'attraction') throw wrongUsage('--report draws curves, and attraction has none')
   if (report !== undefined && !/\.(html|svg)$/.test(report)) throw wrongUsage('--report takes FILE.html or FILE.svg')
@@ -87,7 +93,7 @@ export async function main(args: string[]): Promise<number> {
   const results: Evaluation[] = []
   for (const name of values.embedder ?? [config.recognizer.embedder]) {
     const { context, embeddings } = await embed(config, name, classifier, data, picturesFor(what, data), values.cache)
-    const result = evaluators[what](data, embeddings, context, { enrol, classifier })
+    const result = evaluators[what](data, embeddings, context, { enrol, classifier, asEnrolled })
     results.push(result)
     if (values.json) console.log(JSON.stringify(result))
     else printResult(result)
@@ -103,12 +109,7 @@ export async function main(args: string[]): Promise<number> {
   return 0
 }
 
-type Evaluator = (
-  data: Dataset,
-  embeddings: Embeddings,
-  context: Context,
-  options: { enrol: number; classifier: EvaluatedClassifier },
-) => Evaluation
+type Evaluator = (data: Dataset, embeddings: Embeddings, context: Context, options: EvaluationOptions) => Evaluation
 
 const evaluators: Readonly<Record<(typeof kinds)[number], Evaluator>> = {
   verification: runVerification,

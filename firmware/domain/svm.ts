@@ -101,7 +101,7 @@ interface Example {
 }
 
 const mostPasses = 60
-const enough = 1e-3
+const enough = 0.05
 
 /**
  * Dual coordinate descent for the linear machine with squared hinge loss (Hsieh et al., ICML 2008, algorithm 1). Weights, the
