@@ -8,6 +8,7 @@ import { openStore } from '../adapters/store-sqlite.js'
 import { wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { enrolAgain } from '../domain/enrolment.js'
+import { parseRules } from '../domain/rules-parse.js'
 import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
 import { chooseModels } from '../models.js'
 import type { LineReport } from '../ports.js'
@@ -34,7 +35,19 @@ export async function main(args: string[]): Promise<number> {
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const config = readConfig(values.config)
   const findings: Finding[] = []
-  for (const check of [machine, nativeAddon, models, engine, camera, lines, enrolment, fanFindings, store, broker]) {
+  for (const check of [
+    machine,
+    nativeAddon,
+    models,
+    engine,
+    camera,
+    lines,
+    rules,
+    enrolment,
+    fanFindings,
+    store,
+    broker,
+  ]) {
     for (const finding of await check(config)) {
       findings.push(finding)
       console.log(values.json ? JSON.stringify(finding) : line(finding))
@@ -183,6 +196,19 @@ function lineFinding(driver: string, { settings, place, problem, holder }: LineR
   if (holder === undefined) return ok('gpio', `${what}, free`)
   if (holder.startsWith('facelatch')) return ok('gpio', `${what}, held by the running ${holder}`)
   return fault('gpio', `${what}, held by ${holder}`, 'stop that, or choose another line')
+}
+
+/** A door whose rules cannot be used opens for no face. */
+async function rules({ access: { rulesFile } }: Config): Promise<Finding[]> {
+  if (rulesFile === '') return [ok('rules', 'none: everybody enrolled may enter at any time')]
+  const text = await readFile(rulesFile, 'utf8').catch((error: NodeJS.ErrnoException) => error)
+  if (typeof text !== 'string')
+    return [fault('rules', `cannot read ${rulesFile}: ${text.code}`, 'correct access.rulesFile or the file')]
+  const parsed = parseRules(text)
+  if ('problems' in parsed)
+    return parsed.problems.map((problem) => fault('rules', `${rulesFile}: ${problem}`, 'correct it'))
+  const { people, groups, timeZone } = parsed.rules
+  return [ok('rules', `${rulesFile}: ${people.size} people, ${groups.size} groups, ${timeZone}`)]
 }
 
 async function store(config: Config): Promise<Finding[]> {
