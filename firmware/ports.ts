@@ -328,6 +328,8 @@ export interface Store {
   /** All templates of one person, of every embedder, oldest first; none when nobody has that name. */
   templates(name: string): Promise<NewTemplate[]>
   gallery(embedder: string): Promise<Template[]>
+  /** False when the store took the place of a damaged one and knows nobody of then: it is empty, and yet not new. */
+  isNew(): Promise<boolean>
   /** Changes whenever people or templates were changed, by any process. */
   galleryRevision(): Promise<number>
 
@@ -396,6 +398,8 @@ export interface StoreCare {
   rotateKey(): Promise<string | undefined>
   /** For a lost key: begins with a new one. Templates that no key opens stay shut. */
   replaceKey(): Promise<void>
+  /** Notes that `isNew` is false from now on. */
+  markOld(): Promise<void>
   jobs(): Promise<JobRecord[]>
   noteJob(record: JobRecord): Promise<void>
 }

@@ -151,6 +151,9 @@ export function createCare(options: CareOptions): StoreCare {
           await setFact(sql, 'key_id', key.id)
         })
       }),
+    markOld: async () => {
+      await write((sql) => setFact(sql, 'old', 'begun anew'))
+    },
     jobs: () =>
       read(async (sql) => {
         const rows = await sql.all<{ name: string; ran_at: string; next_at: string; ok: number; said: string }>(

@@ -25,7 +25,7 @@ const methods: Record<keyof Methods, true> = {
   ...{ galleryRevision: true, append: true, events: true, verifyEvents: true, nextOutgoing: true },
   ...{ outgoingFailed: true, outgoingSent: true, keyProblem: true, backup: true, backups: true },
   ...{ removeEventsBefore: true, sealEvents: true, checkFile: true, optimize: true, scrub: true },
-  ...{ rotateKey: true, replaceKey: true, jobs: true, noteJob: true },
+  ...{ isNew: true, markOld: true, rotateKey: true, replaceKey: true, jobs: true, noteJob: true },
 }
 
 const reopenMs = 2_000
@@ -63,6 +63,8 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
     const { aside, backup, refused } = await restoreNewest(path, folder, wall())
     for (const one of refused) log.error(`a backup cannot be used: ${one}`)
     const opened = await openStore(options)
+    // An empty store must not let the first one at the button enrol as if the door were new.
+    if (!backup) await opened.markOld()
     tell({ aside, backup, reason, kept: await putBack(opened) })
     return opened
   }

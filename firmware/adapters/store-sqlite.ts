@@ -6,7 +6,7 @@ import { type Clock, type Log, type Store, type StoreCare, StoreError } from '..
 import { createCare, markForScrub } from './store-care.js'
 import { verifyChain } from './store-checkpoints.js'
 import { openConnection, type StatementHook, type Statements } from './store-connection.js'
-import { isUnsettled, keyProblem, settleKey } from './store-custody.js'
+import { fact, isUnsettled, keyProblem, settleKey } from './store-custody.js'
 import * as log from './store-events.js'
 import { findKey, Keyring } from './store-key.js'
 import * as people from './store-people.js'
@@ -138,6 +138,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
           order.get(a.person)! < order.get(b.person)! ? -1 : a.person === b.person ? 0 : 1,
         )
       }),
+    isNew: () => read(async (sql) => (await fact(sql, 'old')) === undefined),
     galleryRevision: () => read(people.galleryRevision),
 
     append: (event, waiting, at) => write((sql) => insertEvent(sql, event, waiting, at)),

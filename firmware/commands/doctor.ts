@@ -1,18 +1,15 @@
 import { existsSync } from 'node:fs'
-import { access, constants, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
-import { dirname } from 'node:path'
-import { createLog } from '../adapters/log-journal.js'
 import { native } from '../adapters/recognizer-native.js'
-import { openStore } from '../adapters/store-sqlite.js'
 import { wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
-import { enrolAgain } from '../domain/enrolment.js'
 import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
 import { chooseModels } from '../models.js'
 import type { LineReport } from '../ports.js'
 import { readArguments, readConfig } from './arguments.js'
 import { fanFindings } from './doctor-fan.js'
+import { storeFindings } from './doctor-store.js'
 import { openRecognizer } from './recognition.js'
 
 const usage = `usage: facelatch doctor [--config FILE] [--json]
@@ -34,7 +31,18 @@ export async function main(args: string[]): Promise<number> {
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const config = readConfig(values.config)
   const findings: Finding[] = []
-  for (const check of [machine, nativeAddon, models, engine, camera, lines, enrolment, fanFindings, store, broker]) {
+  for (const check of [
+    machine,
+    nativeAddon,
+    models,
+    engine,
+    camera,
+    lines,
+    enrolment,
+    fanFindings,
+    storeFindings,
+    broker,
+  ]) {
     for (const finding of await check(config)) {
       findings.push(finding)
       console.log(values.json ? JSON.stringify(finding) : line(finding))
@@ -183,44 +191,6 @@ function lineFinding(driver: string, { settings, place, problem, holder }: LineR
   if (holder === undefined) return ok('gpio', `${what}, free`)
   if (holder.startsWith('facelatch')) return ok('gpio', `${what}, held by the running ${holder}`)
   return fault('gpio', `${what}, held by ${holder}`, 'stop that, or choose another line')
-}
-
-async function store(config: Config): Promise<Finding[]> {
-  const { path } = config.store
-  if (!existsSync(path)) {
-    let folder = dirname(path)
-    while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder)
-    const writable = await access(folder, constants.W_OK).then(
-      () => true,
-      () => false,
-    )
-    return writable
-      ? [note('store', `${path} is made at the first start`, 'nothing to do')]
-      : [fault('store', `${folder} cannot be written`, 'change its owner, or set store.path')]
-  }
-  try {
-    const opened = await openStore({ path, log: createLog({ level: 'silent', component: 'store' }) })
-    const people = await opened.people()
-    const { count, fault: broken } = await opened.verifyEvents()
-    await opened.close()
-    if (broken !== undefined)
-      return [
-        fault('store', `the audit log is not whole: ${broken}`, 'keep a copy of the file and find out who changed it'),
-      ]
-    const embedder = await chooseModels(config).then(
-      (setup) => setup.embedder,
-      () => undefined, // Said by the check of models.
-    )
-    const missing = embedder === undefined ? undefined : enrolAgain(people, embedder)
-    return [
-      people.length === 0
-        ? note('store', 'nobody is enrolled', 'facelatch people add NAME --images DIR')
-        : ok('store', `${people.length} people, ${count} events`),
-      ...(missing === undefined ? [] : [fault('people', missing.what, missing.remedy)]),
-    ]
-  } catch (error) {
-    return [faultOf('store', error, 'check store.path')]
-  }
 }
 
 async function broker(config: Config): Promise<Finding[]> {

@@ -148,6 +148,8 @@ t.test('without a good backup it begins anew, and says so', async (t) => {
   t.match(replaced, [{ backup: undefined, reason: /is damaged/ }])
   t.ok(existsSync(replaced[0]!.aside!))
   t.same(await store.people(), [])
+  t.equal(await store.isNew(), false, 'who presses the button first is no first boot')
+  t.equal(await (await open(t)).isNew(), true)
   t.match(await store.append({ type: 'started' }, false), { seq: 1 })
 })
 
