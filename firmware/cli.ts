@@ -28,6 +28,8 @@ const commands: Record<string, Command> = {
     load: () => import('./commands/evaluate.js'),
   },
   events: { summary: 'the audit log', load: () => import('./commands/events.js') },
+  backup: { summary: 'copy the store while it is in use', load: () => import('./commands/backup.js') },
+  store: { summary: "change the store's key, restore a backup", load: () => import('./commands/store.js') },
   models: { summary: 'list, install, verify and build models', load: () => import('./commands/models.js') },
   bench: { summary: 'how fast, how much memory, on this machine', load: () => import('./commands/bench.js') },
   doctor: {

@@ -83,6 +83,10 @@ const cameraSource = must(
   'csi:N, v4l2:/dev/videoN, rtsp://…, file:PATH or gst:PIPELINE',
   (value) => typeof value === 'string' && /^(csi:\d+|v4l2:\/.+|rtsps?:\/\/.+|file:.+|gst:.+)$/s.test(value),
 )
+const cronExpression = must(
+  'a cron expression of five fields (minute hour day month weekday), or "" for never',
+  (value) => value === '' || (typeof value === 'string' && /^[\w*,/#?-]+( +[\w*,/#?-]+){4}$/.test(value)),
+)
 /** A broker of our own asks for no password, so it stays on loopback. */
 const brokerUrl = must('mqtt://host:port, mqtts://host:port, embedded://127.0.0.1:port, or "" for none', (value) => {
   if (value === '') return true
@@ -283,6 +287,18 @@ export const schema = {
   },
   store: {
     path: path('SQLite file of people, templates, events and the outbox', '/var/lib/facelatch/facelatch.db'),
+    keyFile: text('File of the key that seals templates; "" is the systemd credential facelatch-key, else PATH.key'),
+    createKey: flag('A new store may make its key file where there is none', true),
+    backups: text('Folder of backups; "" is backups/ beside the store'),
+    keepBackups: whole('Backups kept, the newest ones', 7, 1, 1000),
+    retentionDays: whole('Events older than this are removed by night; 0 keeps them for ever', 365, 0, 36_500),
+  },
+  schedule: {
+    retention: text('When old events are removed and the audit log is signed', '7 3 * * *', cronExpression),
+    optimize: text("When the store's journal and statistics are put in order", '12 3 * * *', cronExpression),
+    check: text('When the store is read through', '17 3 * * *', cronExpression),
+    backup: text('When the store is backed up', '27 3 * * *', cronExpression),
+    catchUpSeconds: seconds('Jobs that were missed run this long after the start', 60),
   },
   enrolment: {
     samples: whole('Templates kept per enrolment', 10, 1, 50),

@@ -10,12 +10,15 @@ import { createLog, type LogLevel } from './adapters/log-journal.js'
 import { openModeFile } from './adapters/mode-file.js'
 import { createRecognizerProcess } from './adapters/recognizer-process.js'
 import { rulesFile } from './adapters/rules-file.js'
-import { openStore } from './adapters/store-sqlite.js'
+import { createCronScheduler } from './adapters/scheduler-cron.js'
+import { keepStore } from './adapters/store-keeper.js'
 import { createEffects } from './app/effects.js'
 import { enrollingOptions } from './app/enrolling.js'
 import { UserError } from './app/errors.js'
+import { Housekeeping } from './app/housekeeping.js'
 import type { FromRecognizer, ToRecognizer } from './app/messages.js'
 import { Recorder } from './app/recorder.js'
+import { storeJobs } from './app/store-jobs.js'
 import { StrikeLatency } from './app/strike-latency.js'
 import { Supervisor, type SupervisorEvent } from './app/supervisor.js'
 import type { Config } from './config.js'
@@ -24,6 +27,7 @@ import { openFan } from './fan.js'
 import { doorOptions, driverFor, openLines } from './lines.js'
 import type { Broker, Log } from './ports.js'
 import { inRoot } from './root.js'
+import { storeOptions } from './store.js'
 
 /** How often other processes' changes to people are looked for, ms. */
 const galleryPollMs = 1_000
@@ -79,9 +83,8 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   // The lock before what may fail: after a crash it is at rest again first of all.
   const gpio = await openLines(config, clock, log('gpio'))
   undo.push(() => gpio.close())
-  const store = await openStore({
-    path: config.store.path,
-    log: log('store'),
+  const store = await keepStore({
+    ...storeOptions(config, log('store')),
     ...(config.mqtt.url === '' && { outboxLimit: 0 }),
   })
   undo.push(() => store.close())
@@ -174,6 +177,14 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     stopFollowing?.()
     clearInterval(ticking)
   })
+  store.onReplaced(({ aside, backup, reason, kept }) =>
+    recorder.record({
+      type: 'store_replaced',
+      detail: { reason, aside: aside ?? null, backup: backup?.path ?? null, until: backup?.at ?? null, kept },
+    }),
+  )
+  const keyProblem = await store.keyProblem().catch(() => undefined)
+  if (keyProblem !== undefined) recorder.record({ type: 'key_lost', detail: { reason: keyProblem } })
   recorder.resume()
   await broker.start()
   recognizer.start()
@@ -194,6 +205,11 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   await followPeople()
   const poll = setInterval(followPeople, galleryPollMs)
   if (driverFor(config) === 'simulated') mainLog.warn('the lines are simulated: no real strike is driven')
+  const housekeeping = new Housekeeping(storeJobs(store, clock, { ...config.store, schedule: config.schedule }), {
+    ...{ store, clock, log: log('night'), scheduler: createCronScheduler(log('cron')) },
+    record: (event) => recorder.record(event),
+  })
+  housekeeping.start(config.schedule.catchUpSeconds * 1000)
   mainLog.info('guarding the door', { device: config.device.id, camera: config.camera.source, pid: process.pid })
 
   let ending: Promise<number> | undefined
@@ -211,6 +227,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       await gpio.close()
       await fan.close()
       await recognizer.stop({ type: 'stop' })
+      const tidied = housekeeping.stop()
       await new Promise<void>((resolve) => {
         const cancel = clock.after(drainMs, resolve)
         void recorder.drain().then(() => {
@@ -222,6 +239,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       if (lost > 0) mainLog.error(`${lost} events could not be kept and are lost: see what the store said above`)
       await broker.stop()
       await closeBroker()
+      await tidied
       await store.close()
       await claim.release()
       delay.disable()

@@ -1,7 +1,6 @@
 /**
  * What facelatch asks of the outside. One adapter file per outside thing, named <port>-<thing>.ts; the domain knows none of it.
  */
-import type { NewEvent, StoredEvent } from './domain/events.js'
 import type { Board } from './domain/jetson-pins.js'
 import type { LineName } from './domain/lines.js'
 import type { Clarity } from './domain/quality.js'
@@ -236,108 +235,4 @@ export interface Broker {
   stop(): Promise<void>
 }
 
-// ── Memory (supervisor and command line) ──────────────────────────────────────────────────────────────────────────
-
-export interface Person {
-  readonly id: string
-  readonly name: string
-  readonly createdAt: string
-  /** Templates per embedder. */
-  readonly templates: Readonly<Record<string, number>>
-}
-
-export interface NewTemplate {
-  readonly embedder: string
-  readonly embedding: Float32Array
-  readonly quality: number
-  /** Where it came from, for people: a file's name or `camera`. */
-  readonly source: string
-}
-
-export interface Outgoing {
-  readonly event: StoredEvent
-  /** True when the event was not delivered at once: it waited for the broker, a restart, or an attempt failed. */
-  readonly replayed: boolean
-}
-
-export interface EventQuery {
-  /** Wall clock, ISO 8601; events at or after it. */
-  readonly since?: string
-  /** Events with a greater `seq`. */
-  readonly after?: number
-  readonly limit?: number
-}
-
-/**
- * `invalid`: what was asked for cannot be stored · `taken`: another person has that name · `changed`: people are not what the
- * caller has seen any more · `missing`, `readonly`,
- * `full`, `locked`, `io`: the machine · `corrupt`: the file is damaged and was left as it is · `foreign`: it belongs to
- * another program · `newer`: to a newer facelatch · `driver`: sqlite3 does not load · `closed`: used after `close`.
- */
-export type StoreErrorCode =
-  | 'invalid'
-  | 'taken'
-  | 'changed'
-  | 'missing'
-  | 'readonly'
-  | 'full'
-  | 'locked'
-  | 'io'
-  | 'corrupt'
-  | 'foreign'
-  | 'newer'
-  | 'driver'
-  | 'closed'
-
-/** One line: what happened, to which file, what to do about it. */
-export class StoreError extends Error {
-  override readonly name = 'StoreError'
-
-  constructor(
-    readonly code: StoreErrorCode,
-    message: string,
-    options?: ErrorOptions,
-  ) {
-    super(message, options)
-  }
-}
-
-/** Everything resolves after the row is durable (WAL, synchronous FULL). Errors are StoreError. */
-export interface Store {
-  people(): Promise<Person[]>
-  /**
-   * Adds the person if the name is new, then the templates, and the audit events given, in one transaction. Names are
-   * the same when they differ only in case, in surrounding blanks or in Unicode composition; the first spelling stays.
-   * `revision`: the gallery's that the caller has judged by; StoreError `changed` when it is another one by now.
-   */
-  enrol(
-    name: string,
-    templates: readonly NewTemplate[],
-    events: readonly NewEvent[],
-    revision?: number,
-  ): Promise<Person>
-  /** False when nobody has that name. Removes the templates too. */
-  removePerson(name: string, events: readonly NewEvent[]): Promise<boolean>
-  /** False when nobody has that name; StoreError `taken` when another person has the new one. */
-  renamePerson(name: string, to: string, events: readonly NewEvent[]): Promise<boolean>
-  /** All templates of one person, of every embedder, oldest first; none when nobody has that name. */
-  templates(name: string): Promise<NewTemplate[]>
-  gallery(embedder: string): Promise<Template[]>
-  /** Changes whenever people or templates were changed, by any process. */
-  galleryRevision(): Promise<number>
-
-  /**
-   * Appends to the audit log and to the outbox in one transaction. `waiting`: nobody could be told at once. `at`: when it
-   * happened, if that was not now.
-   */
-  append(event: NewEvent, waiting: boolean, at?: Date): Promise<StoredEvent>
-  events(query: EventQuery): Promise<StoredEvent[]>
-  /** Recomputes the hash chain over the whole log; answers the first row that is wrong, if any. `count`: rows in order. */
-  verifyEvents(): Promise<{ readonly count: number; readonly fault?: string }>
-  /** Oldest event that is still to be sent. */
-  nextOutgoing(): Promise<Outgoing | undefined>
-  /** The attempt failed: it will be marked as replayed. */
-  outgoingFailed(seq: number): Promise<void>
-  outgoingSent(seq: number): Promise<void>
-  close(): Promise<void>
-}
+export * from './ports-store.js'

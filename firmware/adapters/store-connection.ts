@@ -7,12 +7,13 @@
  * - A writing turn begins IMMEDIATE: it waits for another process at its start, and never fails half-way for a lock.
  * - A damaged or foreign file is reported and left as it is.
  */
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database, RunResult } from 'sqlite3'
-import { StoreError, type StoreErrorCode } from '../ports.js'
-import { applicationId, migrations } from './store-schema.js'
+import { StoreError } from '../ports.js'
+import { codeOf, corrupt, inWords } from './store-errors.js'
+import { applicationId, migrations } from './store-migrations.js'
 
 export type Value = string | number | null | Buffer
 
@@ -21,6 +22,20 @@ export interface Statements {
   all<T>(sql: string, values?: readonly Value[]): Promise<T[]>
   /** Answers the number of rows changed. */
   run(sql: string, values?: readonly Value[]): Promise<number>
+  /** Several statements without values. */
+  exec(sql: string): Promise<void>
+}
+
+/** Called around every statement: how a test ends the process at each of them. */
+export type StatementHook = (when: 'before' | 'after', sql: string) => void
+
+export interface ConnectionOptions {
+  readonly path: string
+  /** Milliseconds to wait for another process. */
+  readonly busyTimeout: number
+  /** A larger file is not read through at opening, bytes: whoever opened it has it checked later. */
+  readonly checkUpTo: number
+  readonly onStatement?: StatementHook
 }
 
 export interface Connection {
@@ -30,18 +45,22 @@ export interface Connection {
   write<T>(work: (sql: Statements) => Promise<T>): Promise<T>
   /** After the turns before it; later ones are refused. */
   close(): Promise<void>
+  /** False when the file was too large to be read through at opening. */
+  readonly checked: boolean
 }
 
 /**
- * Makes file and directory when missing, and brings the tables up to date. `busyTimeout`: milliseconds to wait for
- * another process. Reads the whole file, to learn of damage before anything depends on it. Rejects with StoreError.
+ * Makes file and directory when missing, and brings the tables up to date. Reads a file of moderate size through, to
+ * learn of damage before anything depends on it. Rejects with StoreError.
  */
-export async function openConnection(path: string, busyTimeout: number): Promise<Connection> {
+export async function openConnection(options: ConnectionOptions): Promise<Connection> {
+  const { path } = options
   const inode = prepareFile(path)
-  const db = await connect(path, busyTimeout)
-  const sql = statements(db)
+  const checked = statSync(path).size <= options.checkUpTo
+  const db = await connect(path, options.busyTimeout)
+  const sql = statements(db, options.onStatement)
   try {
-    await prepare(db, sql, path, busyTimeout)
+    await prepare(sql, options, checked)
   } catch (error) {
     await call((done) => db.close(done)).catch(() => {})
     throw inWords(error, path)
@@ -58,6 +77,7 @@ export async function openConnection(path: string, busyTimeout: number): Promise
     })
   }
   return {
+    checked,
     read: (work) => inTurn(() => work(sql)),
     write: (work) =>
       inTurn(async () => {
@@ -74,6 +94,24 @@ export async function openConnection(path: string, busyTimeout: number): Promise
       await last
     },
   }
+}
+
+export interface DatabaseFile {
+  readonly sql: Statements
+  close(): Promise<void>
+}
+
+/**
+ * A file as it is: a second connection to the store, or a backup. Its caller is its only user and takes no turns.
+ * Rejects with StoreError.
+ */
+export async function openDatabaseFile(
+  path: string,
+  busyTimeout: number,
+  onStatement?: StatementHook,
+): Promise<DatabaseFile> {
+  const db = await connect(path, busyTimeout)
+  return { sql: statements(db, onStatement), close: () => call((done) => db.close(done)) }
 }
 
 /** Answers the inode. The file is there before SQLite opens it, since `-wal` and `-shm` take their mode from it. */
@@ -105,7 +143,7 @@ async function connect(path: string, busyTimeout: number): Promise<Database> {
   return db
 }
 
-async function prepare(db: Database, sql: Statements, path: string, busyTimeout: number): Promise<void> {
+async function prepare(sql: Statements, { path, busyTimeout }: ConnectionOptions, readThrough: boolean): Promise<void> {
   await checkOwner(sql, path)
   // SQLite does not wait for the lock that the change to WAL takes: two processes may make the same new file.
   const deadline = performance.now() + busyTimeout
@@ -121,21 +159,25 @@ async function prepare(db: Database, sql: Statements, path: string, busyTimeout:
   // In WAL mode only FULL syncs at each commit: https://www.sqlite.org/pragma.html#pragma_synchronous
   await sql.run('PRAGMA synchronous = FULL')
   await sql.run('PRAGMA foreign_keys = ON')
-  const [check] = await sql.all<{ quick_check: string }>('PRAGMA quick_check(1)')
-  if (check?.quick_check !== 'ok') throw corrupt(path, check?.quick_check ?? 'no answer')
+  // What was deleted is overwritten: https://www.sqlite.org/pragma.html#pragma_secure_delete
+  await sql.get('PRAGMA secure_delete = ON')
+  if (readThrough) {
+    const [check] = await sql.all<{ quick_check: string }>('PRAGMA quick_check(1)')
+    if (check?.quick_check !== 'ok') throw corrupt(path, check?.quick_check ?? 'no answer')
+  }
   if ((await checkOwner(sql, path)) === migrations.length) return
   await transaction(sql, async () => {
     // Again: another process may have done it while this one waited.
     for (let version = await checkOwner(sql, path); version < migrations.length; version++) {
-      await call((done) => db.exec(migrations[version]!, done))
+      await migrations[version]!(sql)
       await sql.run(`PRAGMA user_version = ${version + 1}`)
     }
     await sql.run(`PRAGMA application_id = ${applicationId}`)
   })
 }
 
-/** Answers the version of the tables: 0 for a file that is still empty. */
-async function checkOwner(sql: Statements, path: string): Promise<number> {
+/** Answers the version of the tables: 0 for a file that is still empty. Rejects with StoreError `foreign`, `newer`. */
+export async function checkOwner(sql: Statements, path: string): Promise<number> {
   const { owner, version, tables } = (await sql.get<{ owner: number; version: number; tables: number }>(
     `SELECT application_id AS owner, user_version AS version, (SELECT count(*) FROM sqlite_schema) AS tables
      FROM pragma_application_id, pragma_user_version`,
@@ -150,18 +192,30 @@ async function checkOwner(sql: Statements, path: string): Promise<number> {
   return version
 }
 
-function statements(db: Database): Statements {
+function statements(db: Database, onStatement: StatementHook = () => {}): Statements {
+  const hooked = async <T>(sql: string, start: () => Promise<T>): Promise<T> => {
+    onStatement('before', sql)
+    const result = await start()
+    onStatement('after', sql)
+    return result
+  }
   return {
     get: <T>(sql: string, values: readonly Value[] = []) =>
-      call<T | undefined>((done) => db.get<T>(sql, [...values], done)),
-    all: <T>(sql: string, values: readonly Value[] = []) => call<T[]>((done) => db.all<T>(sql, [...values], done)),
+      hooked(sql, () => call<T | undefined>((done) => db.get<T>(sql, [...values], done))),
+    all: <T>(sql: string, values: readonly Value[] = []) =>
+      hooked(sql, () => call<T[]>((done) => db.all<T>(sql, [...values], done))),
+    exec: (sql) => hooked(sql, () => call((done) => db.exec(sql, done))),
     run: (sql, values = []) =>
-      new Promise((resolve, reject) => {
-        db.run(sql, [...values], function (this: RunResult, error: Error | null) {
-          if (error) reject(error)
-          else resolve(this.changes)
-        })
-      }),
+      hooked(
+        sql,
+        () =>
+          new Promise((resolve, reject) => {
+            db.run(sql, [...values], function (this: RunResult, error: Error | null) {
+              if (error) reject(error)
+              else resolve(this.changes)
+            })
+          }),
+      ),
   }
 }
 
@@ -174,7 +228,8 @@ function call<T = void>(start: (done: (error: Error | null, value?: T) => void) 
   })
 }
 
-async function transaction<T>(sql: Statements, work: () => Promise<T>): Promise<T> {
+/** Undone when `work` rejects. */
+export async function transaction<T>(sql: Statements, work: () => Promise<T>): Promise<T> {
   await sql.run('BEGIN IMMEDIATE')
   try {
     const result = await work()
@@ -184,56 +239,5 @@ async function transaction<T>(sql: Statements, work: () => Promise<T>): Promise<
     // After a full disk SQLite may have rolled back by itself: https://www.sqlite.org/lang_transaction.html
     await sql.run('ROLLBACK').catch(() => {})
     throw error
-  }
-}
-
-const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code)
-
-function corrupt(path: string, reason: string): StoreError {
-  const remedy = 'stop facelatch, keep this file aside and put back a backup, or begin anew without it'
-  return new StoreError('corrupt', `store ${path}: is damaged (${reason}): ${remedy}`)
-}
-
-/** Codes of SQLite and of the file system; the rest is a fault of the program and stays as it is. */
-function inWords(error: unknown, path: string): unknown {
-  if (error instanceof StoreError || !(error instanceof Error)) return error
-  const because = (code: StoreErrorCode, text: string) =>
-    new StoreError(code, `store ${path}: ${text}`, { cause: error })
-  switch (codeOf(error)) {
-    case 'SQLITE_NOTADB':
-    case 'SQLITE_CORRUPT':
-      return corrupt(path, error.message)
-    case 'SQLITE_FULL':
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return because('full', 'the disk is full: make room on it')
-    case 'SQLITE_BUSY':
-    case 'SQLITE_LOCKED':
-      return because('locked', 'another program keeps it locked: end that program or try again')
-    case 'SQLITE_CANTOPEN':
-      if (!existsSync(path)) return because('missing', 'is gone: restart facelatch or correct store.path')
-      return because(
-        'readonly',
-        'cannot be opened: let this user write the file, its -wal and -shm and their directory',
-      )
-    case 'SQLITE_READONLY':
-    case 'SQLITE_PERM':
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return because('readonly', 'cannot be written: let this user write the file and its directory')
-    case 'EISDIR':
-    case 'ENOTDIR':
-    case 'EEXIST':
-      return because('missing', `is no file (${error.message}): correct store.path`)
-    case 'ENOENT':
-    case 'ELOOP':
-    case 'ENAMETOOLONG':
-      return because('missing', `cannot be made there (${codeOf(error)}): correct store.path`)
-    case 'SQLITE_IOERR':
-    case 'EIO':
-      return because('io', `the disk fails (${error.message}): look at the kernel log and replace it`)
-    default:
-      return codeOf(error).startsWith('SQLITE_') ? because('io', `${error.message}: report this`) : error
   }
 }

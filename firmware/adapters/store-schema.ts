@@ -1,78 +1,17 @@
-/** The tables of the store, how they came to be, and how a row reads. The SQL that uses them is in store-sqlite.ts. */
+/** How the rows of the store read: events and their chain, names, embeddings. The tables are in store-migrations.ts. */
 import { createHash } from 'node:crypto'
 import type { Detail, EventType, NewEvent, StoredEvent } from '../domain/events.js'
-
-/** `FLTC` in the header of the file: says whose database it is. https://www.sqlite.org/pragma.html#pragma_application_id */
-export const applicationId = 0x464c5443
-
-/**
- * Forward only: entry n brings `PRAGMA user_version` from n to n + 1. Once released, an entry never changes.
- *
- * The revision is counted by triggers, so that no writer, not even a person with the sqlite3 shell, can forget it.
- */
-export const migrations: readonly string[] = [
-  `
-  CREATE TABLE person (
-    id TEXT PRIMARY KEY NOT NULL,
-    name TEXT NOT NULL,
-    name_key TEXT NOT NULL UNIQUE,
-    created_at TEXT NOT NULL
-  ) STRICT;
-
-  CREATE TABLE template (
-    id TEXT PRIMARY KEY NOT NULL,
-    person_id TEXT NOT NULL REFERENCES person (id) ON DELETE CASCADE,
-    embedder TEXT NOT NULL,
-    dimensions INTEGER NOT NULL CHECK (length(embedding) = 4 * dimensions),
-    embedding BLOB NOT NULL,
-    quality REAL NOT NULL,
-    source TEXT NOT NULL,
-    created_at TEXT NOT NULL
-  ) STRICT;
-  CREATE INDEX template_person ON template (person_id, embedder);
-  CREATE INDEX template_embedder ON template (embedder);
-
-  CREATE TABLE event (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    at TEXT NOT NULL,
-    type TEXT NOT NULL,
-    person TEXT,
-    similarity REAL,
-    track INTEGER,
-    detail TEXT,
-    hash BLOB NOT NULL
-  ) STRICT;
-  CREATE INDEX event_at ON event (at);
-
-  CREATE TABLE outbox (
-    seq INTEGER PRIMARY KEY REFERENCES event (seq) ON DELETE CASCADE,
-    session TEXT NOT NULL,
-    waiting INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0
-  ) STRICT;
-
-  CREATE TABLE gallery (revision INTEGER NOT NULL) STRICT;
-  INSERT INTO gallery VALUES (1);
-  ${['person', 'template']
-    .flatMap((table) => ['INSERT', 'UPDATE', 'DELETE'].map((change) => ({ table, change })))
-    .map(
-      ({ table, change }) => `CREATE TRIGGER ${table}_${change.toLowerCase()} AFTER ${change} ON ${table}
-    BEGIN UPDATE gallery SET revision = revision + 1; END;`,
-    )
-    .join('\n  ')}
-  `,
-]
 
 export interface EventRow {
   readonly seq: number
   readonly id: string
   readonly at: string
   readonly type: string
+  /** A `ref` of `moniker`: the name itself is in no chained row, so that it can be forgotten. */
   readonly person: string | null
   readonly similarity: number | null
   readonly track: number | null
-  /** Canonical JSON: keys sorted. */
+  /** Canonical JSON: keys sorted; names in it are tokens, see store-names.ts. */
   readonly detail: string | null
 }
 
@@ -87,17 +26,17 @@ export function chainHash(previous: Buffer, row: EventRow): Buffer {
 }
 
 /** Numbers that are none become null: an odd similarity must not cost the audit row. */
-export function toRow(event: NewEvent, place: { seq: number; id: string; at: string }): EventRow {
+export function toRow(event: NewEvent, place: Pick<EventRow, 'seq' | 'id' | 'at' | 'person' | 'detail'>): EventRow {
   return {
     ...place,
     type: event.type,
-    person: event.person === undefined ? null : asStored(event.person),
     similarity: finite(event.similarity),
     track: Number.isSafeInteger(event.track) ? (event.track ?? null) : null,
-    detail: event.detail === undefined ? null : asStored(canonical(event.detail)),
+    detail: place.detail,
   }
 }
 
+/** `row` as it is shown: with names. */
 export function fromRow(row: EventRow): StoredEvent {
   return {
     seq: row.seq,
@@ -125,6 +64,19 @@ export function nameKey(clean: string): string {
   return clean.toLowerCase().normalize('NFC')
 }
 
+/** A template before it is sealed: length of `source`, `source`, then the embedding as 32-bit floats, little-endian. */
+export function plainTemplate(source: string, embedding: Buffer): Buffer {
+  const name = Buffer.from(source, 'utf8')
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(name.length)
+  return Buffer.concat([length, name, embedding])
+}
+
+export function readTemplate(plain: Buffer): { source: string; embedding: Float32Array } {
+  const end = 4 + plain.readUInt32LE(0)
+  return { source: plain.toString('utf8', 4, end), embedding: fromBlob(plain.subarray(end)) }
+}
+
 export function toBlob(embedding: Float32Array): Buffer {
   const blob = Buffer.alloc(embedding.length * 4)
   embedding.forEach((value, i) => {
@@ -133,12 +85,13 @@ export function toBlob(embedding: Float32Array): Buffer {
   return blob
 }
 
-export function fromBlob(blob: Buffer): Float32Array {
-  return Float32Array.from({ length: blob.length / 4 }, (_, i) => blob.readFloatLE(i * 4))
+function fromBlob(blob: Buffer): Float32Array {
+  const copy = new Uint8Array(blob)
+  return new Float32Array(copy.buffer)
 }
 
 /** UTF-8 has no lone surrogates: hashed as they came and stored as U+FFFD, they would look like an edit. */
-function asStored(text: string): string {
+export function asStored(text: string): string {
   return Buffer.from(text, 'utf8').toString('utf8')
 }
 
@@ -146,7 +99,7 @@ function finite(value: number | undefined): number | null {
   return value !== undefined && Number.isFinite(value) ? value : null
 }
 
-function canonical(detail: Detail): string {
+export function canonical(detail: Detail): string {
   return JSON.stringify(Object.fromEntries(Object.entries(detail).sort(([a], [b]) => (a < b ? -1 : 1))))
 }
 

@@ -27,6 +27,8 @@ export async function savePerson(
       const revision = await store.galleryRevision()
       const people = await store.people()
       if (authority === 'empty' && people.length > 0) return refuse('somebody was enrolled meanwhile')
+      if (authority === 'empty' && !(await store.isNew()))
+        return refuse('the store was lost and begun anew: enrol with "facelatch people add"')
       const taken = people.find(({ name }) => saving.name !== undefined && sameName(name, saving.name))
       if (taken) return refuse(`"${taken.name}" is enrolled already`)
       const like = lookAlike(templates, await store.gallery(embedder), '', threshold)

@@ -84,10 +84,10 @@ export class Recorder {
         if (this.#takenAt.size > waitingLimit) this.#takenAt.delete(this.#takenAt.keys().next().value!)
         this.#ports.log.info(event.type, {
           seq: row.seq,
-          person: event.person,
-          similarity: event.similarity,
-          track: event.track,
-          ...event.detail,
+          person: row.person,
+          similarity: row.similarity,
+          track: row.track,
+          ...row.detail,
         })
         stored?.(row.id)
         if (!this.#storeOk) this.#tellStore(true)

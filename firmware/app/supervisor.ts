@@ -111,8 +111,11 @@ export class Supervisor {
       case 'store':
         this.#report = { ...this.#report, store: event.ok ? 'ok' : 'fault' }
         return event.ok
-          ? []
-          : [{ do: 'complain', message: `the store cannot keep events: ${event.reason}; they wait in memory` }]
+          ? [record({ type: 'store_restored' })]
+          : [
+              { do: 'complain', message: `the store cannot keep events: ${event.reason}; they wait in memory` },
+              record({ type: 'store_fault', detail: { reason: event.reason ?? 'unknown' } }),
+            ]
       case 'stop':
         this.#stopped = true
         return [

@@ -1,19 +1,16 @@
 import { existsSync } from 'node:fs'
-import { access, constants, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
-import { dirname } from 'node:path'
-import { createLog } from '../adapters/log-journal.js'
 import { native } from '../adapters/recognizer-native.js'
-import { openStore } from '../adapters/store-sqlite.js'
 import { wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
-import { enrolAgain } from '../domain/enrolment.js'
 import { parseRules } from '../domain/rules-parse.js'
 import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
 import { chooseModels } from '../models.js'
 import type { LineReport } from '../ports.js'
 import { readArguments, readConfig } from './arguments.js'
 import { fanFindings } from './doctor-fan.js'
+import { storeFindings } from './doctor-store.js'
 import { openRecognizer } from './recognition.js'
 
 const usage = `usage: facelatch doctor [--config FILE] [--json]
@@ -45,7 +42,7 @@ export async function main(args: string[]): Promise<number> {
     rules,
     enrolment,
     fanFindings,
-    store,
+    storeFindings,
     broker,
   ]) {
     for (const finding of await check(config)) {
@@ -209,44 +206,6 @@ async function rules({ access: { rulesFile } }: Config): Promise<Finding[]> {
     return parsed.problems.map((problem) => fault('rules', `${rulesFile}: ${problem}`, 'correct it'))
   const { people, groups, timeZone } = parsed.rules
   return [ok('rules', `${rulesFile}: ${people.size} people, ${groups.size} groups, ${timeZone}`)]
-}
-
-async function store(config: Config): Promise<Finding[]> {
-  const { path } = config.store
-  if (!existsSync(path)) {
-    let folder = dirname(path)
-    while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder)
-    const writable = await access(folder, constants.W_OK).then(
-      () => true,
-      () => false,
-    )
-    return writable
-      ? [note('store', `${path} is made at the first start`, 'nothing to do')]
-      : [fault('store', `${folder} cannot be written`, 'change its owner, or set store.path')]
-  }
-  try {
-    const opened = await openStore({ path, log: createLog({ level: 'silent', component: 'store' }) })
-    const people = await opened.people()
-    const { count, fault: broken } = await opened.verifyEvents()
-    await opened.close()
-    if (broken !== undefined)
-      return [
-        fault('store', `the audit log is not whole: ${broken}`, 'keep a copy of the file and find out who changed it'),
-      ]
-    const embedder = await chooseModels(config).then(
-      (setup) => setup.embedder,
-      () => undefined, // Said by the check of models.
-    )
-    const missing = embedder === undefined ? undefined : enrolAgain(people, embedder)
-    return [
-      people.length === 0
-        ? note('store', 'nobody is enrolled', 'facelatch people add NAME --images DIR')
-        : ok('store', `${people.length} people, ${count} events`),
-      ...(missing === undefined ? [] : [fault('people', missing.what, missing.remedy)]),
-    ]
-  } catch (error) {
-    return [faultOf('store', error, 'check store.path')]
-  }
 }
 
 async function broker(config: Config): Promise<Finding[]> {

@@ -1,64 +1,84 @@
 import { existsSync } from 'node:fs'
-import { createLog } from '../adapters/log-journal.js'
-import { openStore } from '../adapters/store-sqlite.js'
 import { UserError, wrongUsage } from '../app/errors.js'
-import type { StoredEvent } from '../domain/events.js'
-import { logLevel, readArguments, readConfig } from './arguments.js'
+import type { Store } from '../ports.js'
+import { openConfigured } from '../store.js'
+import { readArguments, readConfig } from './arguments.js'
+import { type Format, formats, writers } from './events-format.js'
 
-const usage = `usage: facelatch events [--since T] [--follow] [--verify] [--json] [--config FILE]
+const usage = `usage: facelatch events [--since T] [--follow] [--verify] [--json] [--format csv|json] [--config FILE]
 Oldest first. T is a time (2026-11-21T08:00:00Z) or an age (90s, 30m, 12h, 7d).
+--json writes one object a line; --format csv or json one document, for other programs.
 --follow goes on with new ones; --verify checks that none was changed, removed or reordered.`
 
 /** How often --follow looks, ms. */
 const followMs = 500
+/** Rows read at a time: a long log does not fill the memory. */
+const page = 1000
 
 export async function main(args: string[]): Promise<number> {
   const { values, positionals } = readArguments(
     args,
-    { since: { type: 'string' }, follow: { type: 'boolean' }, verify: { type: 'boolean' }, json: { type: 'boolean' } },
+    {
+      ...{ since: { type: 'string' }, format: { type: 'string' } },
+      ...{ follow: { type: 'boolean' }, verify: { type: 'boolean' }, json: { type: 'boolean' } },
+    } as const,
     usage,
   )
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const since = values.since === undefined ? undefined : sinceOf(values.since)
   const config = readConfig(values.config)
   if (!existsSync(config.store.path)) throw new UserError(`there is no store at ${config.store.path}; check store.path`)
-  const store = await openStore({
-    path: config.store.path,
-    log: createLog({ level: logLevel('warn'), component: 'store' }),
-  })
+  const store = await openConfigured(config)
   try {
-    if (values.verify) {
-      const { count, fault } = await store.verifyEvents()
-      if (fault !== undefined) throw new UserError(`the audit log is not whole: ${fault}`)
-      console.log(
-        values.json ? JSON.stringify({ ok: true, count }) : `${count} events, none changed, removed or reordered`,
-      )
-      return 0
-    }
+    if (values.verify) return await verify(store, values.json === true)
+    const writer = writers[formatOf(values.format, values.json === true, values.follow === true)]
+    if (writer.head !== '') console.log(writer.head)
     let after = 0
     let going = true
     process.once('SIGINT', () => {
       going = false
     })
     do {
-      const rows = await store.events({ after, ...(since === undefined ? {} : { since }) })
-      for (const row of rows) console.log(values.json ? JSON.stringify(flat(row)) : line(row))
+      const rows = await store.events({ after, limit: page, ...(since === undefined ? {} : { since }) })
+      if (rows.length > 0) await print(rows.map((row, i) => writer.line(row, after === 0 && i === 0)))
       after = rows.at(-1)?.seq ?? after
-      if (values.follow) await new Promise((resolve) => setTimeout(resolve, followMs))
-    } while (values.follow && going)
+      if (rows.length === page) continue
+      if (!values.follow) break
+      await new Promise((resolve) => setTimeout(resolve, followMs))
+    } while (going)
+    if (writer.tail !== '') console.log(writer.tail)
     return 0
   } finally {
     await store.close()
   }
 }
 
-/** The same object as on the MQTT `event` topic. */
-const flat = ({ detail, ...fields }: StoredEvent) => ({ ...detail, ...fields })
+/** Waits for a slow reader. */
+const print = (lines: readonly string[]) =>
+  new Promise<void>((resolve) => process.stdout.write(`${lines.join('\n')}\n`, () => resolve()))
 
-function line({ at, type, person, similarity, detail }: StoredEvent): string {
-  const parts = [at, type.padEnd(16), person ?? '', similarity === undefined ? '' : similarity.toFixed(3)]
-  const rest = Object.entries(detail ?? {}).map(([key, value]) => `${key}=${value}`)
-  return [...parts, ...rest].filter((part) => part !== '').join('  ')
+async function verify(store: Store, json: boolean): Promise<number> {
+  const { count, fault, removed, unchecked } = await store.verifyEvents()
+  if (fault !== undefined) throw new UserError(`the audit log is not whole: ${fault}`)
+  const sentence = [`${count} events, none changed, removed or reordered`]
+  if (removed !== undefined) sentence.push(`${removed} before them were removed for their age, as was signed for`)
+  if (unchecked !== undefined) sentence.push(`${unchecked} signatures could not be checked: the key is not here`)
+  const figures = {
+    ok: true,
+    count,
+    ...(removed !== undefined && { removed }),
+    ...(unchecked !== undefined && { unchecked }),
+  }
+  console.log(json ? JSON.stringify(figures) : sentence.join('; '))
+  return 0
+}
+
+function formatOf(format: string | undefined, json: boolean, follow: boolean): Format {
+  if (format === undefined) return json ? 'lines' : 'text'
+  const known = formats.find((name) => name === format && (name === 'json' || name === 'csv'))
+  if (!known || json) throw wrongUsage(`--format must be csv or json, without --json, not "${format}"`)
+  if (follow && known === 'json') throw wrongUsage('--follow never ends the document of --format json; give --json')
+  return known
 }
 
 const ages: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3600e3, d: 86400e3 }

@@ -36,7 +36,9 @@ export async function exportPeople(store: Store, file: string, keyFile: string |
   const cipher = createCipheriv('aes-256-gcm', scryptSync(secret, salt, 32), nonce).setAAD(magic)
   const body = Buffer.concat([cipher.update(gzipSync(JSON.stringify(archive))), cipher.final()])
   try {
-    writeFileSync(`${file}.tmp`, Buffer.concat([magic, salt, nonce, cipher.getAuthTag(), body]), { mode: 0o600 })
+    writeFileSync(`${file}.tmp`, Buffer.concat([magic, salt, nonce, cipher.getAuthTag(), body]), {
+      ...{ mode: 0o600, flush: true },
+    })
     renameSync(`${file}.tmp`, file)
   } catch (error) {
     throw new UserError(
@@ -53,11 +55,12 @@ export async function importPeople(
   keyFile: string | undefined,
 ): Promise<{ imported: number; kept: string[] }> {
   const archive = decrypt(file, readKey(keyFile))
-  const known = new Set((await store.people()).map(({ name }) => name.toLowerCase()))
+  const keyOf = (name: string) => name.normalize('NFC').toLowerCase()
+  const known = new Set((await store.people()).map(({ name }) => keyOf(name)))
   const kept: string[] = []
   let imported = 0
   for (const { name, templates } of archive.people) {
-    if (known.has(name.toLowerCase())) {
+    if (known.has(keyOf(name))) {
       kept.push(name)
       continue
     }

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createLog } from '../adapters/log-journal.js'
-import { openStore } from '../adapters/store-sqlite.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
-import { logLevel, readArguments, readConfig } from './arguments.js'
+import type { Store } from '../ports.js'
+import { openConfigured } from '../store.js'
+import { readArguments, readConfig } from './arguments.js'
 import { exportPeople, importPeople } from './people-archive.js'
 import { enrol, samplesFromCamera, samplesFromFiles } from './people-enrol.js'
 
@@ -41,10 +41,7 @@ export async function main(args: string[]): Promise<number> {
   const config = readConfig(values.config)
   if (action !== 'add' && action !== 'import' && !existsSync(config.store.path))
     throw new UserError(`there is no store at ${config.store.path}; check store.path`)
-  const store = await openStore({
-    path: config.store.path,
-    log: createLog({ level: logLevel('warn'), component: 'store' }),
-  })
+  const store = await openConfigured(config)
   try {
     switch (action) {
       case 'list':
@@ -81,8 +78,6 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
-type OpenStore = Awaited<ReturnType<typeof openStore>>
-
 const nobody = (name: string) =>
   new UserError(`nobody called "${name}" is enrolled; "facelatch people list" names everybody`)
 
@@ -91,7 +86,7 @@ function say(values: Values, object: object, sentence: string): number {
   return 0
 }
 
-async function list(store: OpenStore, values: Values): Promise<number> {
+async function list(store: Store, values: Values): Promise<number> {
   const people = await store.people()
   if (values.json) for (const person of people) console.log(JSON.stringify(person))
   else if (people.length === 0) console.log('nobody is enrolled')
@@ -107,7 +102,7 @@ async function list(store: OpenStore, values: Values): Promise<number> {
   return 0
 }
 
-async function add(config: Config, store: OpenStore, name: string, values: Values): Promise<number> {
+async function add(config: Config, store: Store, name: string, values: Values): Promise<number> {
   if ((values.images === undefined) === !values.camera && values.source === undefined)
     throw wrongUsage('people add needs either --images DIR or --camera; "facelatch people --help" says more')
   const samples =

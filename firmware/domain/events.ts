@@ -31,6 +31,10 @@ export const eventTypes = [
   'store_fault',
   'fan_fault',
   'fan_restored',
+  'store_restored',
+  'store_replaced',
+  'key_lost',
+  'job_failed',
   'started',
   'stopped',
 ] as const

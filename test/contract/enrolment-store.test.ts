@@ -35,7 +35,7 @@ t.test('the next free visitor, who is never an admin by name', async (t) => {
   await store.removePerson('visitor-1', [])
   t.match(await save(store, saving(2)), { person: 'visitor-4' })
   t.match(await store.events({}), [
-    { type: 'enrolled', person: 'visitor-1', detail: { by: 'button', authority: 'empty', templates: 1, embedder } },
+    { type: 'enrolled', detail: { by: 'button', authority: 'empty', templates: 1, embedder } },
     { type: 'enrolled', person: 'visitor-3', detail: { admin: 'Ann' } },
     { type: 'enrolled' },
   ])
@@ -86,7 +86,7 @@ t.test('the last one enrolled at the door is undone, under whatever name, and no
   t.same(await names(store), ['Ann', 'visitor-1'])
   t.match((await store.events({})).at(-1), {
     type: 'removed',
-    person: 'Zoë',
+    person: /^forgotten-/,
     detail: { reason: 'undone at the door' },
   })
   t.match(await undo(), { type: 'not-undone' }, 'only the last')

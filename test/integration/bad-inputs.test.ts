@@ -252,8 +252,24 @@ t.test('models', async (t) => {
 t.test('store', async (t) => {
   const corrupt = makeHome(t)
   writeFileSync(join(corrupt.folder, 'facelatch.db'), Buffer.alloc(8192, 'x'))
-  expect(t, 'a corrupt store', await facelatch(['run', '--config', corrupt.config]), 1, /facelatch.db/)
-  t.same(readFileSync(join(corrupt.folder, 'facelatch.db')), Buffer.alloc(8192, 'x'), 'and it is left as it was')
+  const db = join(corrupt.folder, 'facelatch.db')
+  expect(
+    t,
+    'a corrupt store',
+    await facelatch(['people', 'list', '--config', corrupt.config]),
+    1,
+    /facelatch.db.*damaged/,
+  )
+  t.same(readFileSync(db), Buffer.alloc(8192, 'x'), 'and it is left as it was')
+  const guarding = startAppliance(t, corrupt)
+  await until('the door is guarded all the same', () => /guarding the door/.test(guarding.log()))
+  await guarding.input('exit', 1)
+  t.equal(guarding.lines('lock').at(-1)?.value, 1, 'the exit button works')
+  await until('it is told', async () => (await guarding.events()).some(({ type }) => type === 'store_replaced'))
+  const [told] = (await guarding.events()).filter(({ type }) => type === 'store_replaced')
+  t.match(told, { aside: /facelatch.db.damaged-/, backup: null })
+  t.same(readFileSync(told!.aside as string), Buffer.alloc(8192, 'x'), 'the damaged file is kept as it was')
+  await guarding.stop()
   expect(
     t,
     'a store that cannot be written',

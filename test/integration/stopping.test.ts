@@ -64,5 +64,5 @@ t.test('events that cannot be kept are counted, and the exit code says so', asyn
   const exited = new Promise((resolve) => appliance.process.once('exit', (code) => resolve(code)))
   appliance.process.kill('SIGTERM')
   t.equal(await exited, 1)
-  t.match(appliance.log(), /2 events could not be kept and are lost/)
+  t.match(appliance.log(), /3 events could not be kept and are lost/)
 })

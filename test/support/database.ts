@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { openStore, type StoreOptions } from '../../firmware/adapters/store-sqlite.js'
-import type { NewTemplate, Store } from '../../firmware/ports.js'
+import { type OpenStore, openStore, type StoreOptions } from '../../firmware/adapters/store-sqlite.js'
+import type { NewTemplate } from '../../firmware/ports.js'
 import { firmware, script, silentLog } from './child.js'
 import { memoryLog, type Owner, temporaryDirectory } from './temp.js'
 
@@ -13,7 +13,7 @@ export const adapter = firmware('adapters/store-sqlite.js')
 
 export const databasePath = (t: Owner) => join(temporaryDirectory(t), 'data', 'facelatch.db')
 
-export async function open(t: Owner, path = databasePath(t), more: Partial<StoreOptions> = {}): Promise<Store> {
+export async function open(t: Owner, path = databasePath(t), more: Partial<StoreOptions> = {}): Promise<OpenStore> {
   const store = await openStore({ path, log: memoryLog(), ...more })
   t.teardown(() => store.close())
   return store

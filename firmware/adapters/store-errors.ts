@@ -1,0 +1,67 @@
+/** What SQLite and the file system say, in words for people: one line with its remedy. */
+import { existsSync, statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { StoreError, type StoreErrorCode } from '../ports.js'
+
+export const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code)
+
+export function corrupt(path: string, reason: string): StoreError {
+  const remedy = 'stop facelatch, keep this file aside and put back a backup, or begin anew without it'
+  return new StoreError('corrupt', `store ${path}: is damaged (${reason}): ${remedy}`)
+}
+
+/** Codes of SQLite and of the file system; the rest is a fault of the program and stays as it is. */
+export function inWords(error: unknown, path: string): unknown {
+  if (error instanceof StoreError || !(error instanceof Error)) return error
+  const because = (code: StoreErrorCode, text: string) =>
+    new StoreError(code, `store ${path}: ${text}`, { cause: error })
+  switch (codeOf(error)) {
+    case 'SQLITE_NOTADB':
+    case 'SQLITE_CORRUPT':
+      return corrupt(path, error.message)
+    case 'SQLITE_FULL':
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return because('full', 'the disk is full: make room on it')
+    case 'SQLITE_BUSY':
+    case 'SQLITE_LOCKED':
+      return because('locked', 'another program keeps it locked: end that program or try again')
+    case 'SQLITE_CANTOPEN':
+      if (!existsSync(path)) return because('missing', 'is gone: restart facelatch or correct store.path')
+      return because(
+        'readonly',
+        'cannot be opened: let this user write the file, its -wal and -shm and their directory',
+      )
+    case 'SQLITE_READONLY':
+    case 'SQLITE_PERM':
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return because('readonly', 'cannot be written: let this user write the file and its directory')
+    case 'EISDIR':
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return because('missing', `is no file (${error.message}): correct store.path`)
+    case 'ENOENT':
+    case 'ELOOP':
+    case 'ENAMETOOLONG':
+      return because('missing', `cannot be made there (${codeOf(error)}): correct store.path`)
+    case 'SQLITE_IOERR':
+    case 'EIO':
+      // SQLite's shared memory file says nothing better when there is no room for it.
+      if (!hasRoom(path)) return because('full', 'the disk is full: make room on it')
+      return because('io', `the disk fails (${error.message}): look at the kernel log and replace it`)
+    default:
+      return codeOf(error).startsWith('SQLITE_') ? because('io', `${error.message}: report this`) : error
+  }
+}
+
+/** For the least that SQLite needs beside a database: its shared memory file. */
+function hasRoom(path: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(dirname(path))
+    return bavail * bsize >= 65_536
+  } catch {
+    return true
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * A store that does not stay broken: for the supervisor, which has a door to guard meanwhile.
+ *
+ * - A damaged file is set aside, and the newest good backup takes its place; the same where the file is gone and there
+ *   are backups. Whoever listens is told, and records it: a store is never silently emptier than it was.
+ * - Where the disk is full or another program keeps it locked, opening is tried again and again.
+ * - What was last known of people answers while the store does not.
+ */
+import { existsSync } from 'node:fs'
+import { type NewTemplate, type Person, StoreError, type StoreReplaced, type Template } from '../ports.js'
+import { listBackups, listSetAside, restoreNewest } from './store-backup.js'
+import { nameKey } from './store-schema.js'
+import { backupFolder, type OpenStore, openStore, type StoreOptions } from './store-sqlite.js'
+
+export interface KeptStore extends OpenStore {
+  /** Called after each replacement, and at once for those that were made while it was opened. */
+  onReplaced(listener: (replaced: StoreReplaced) => void): void
+}
+
+type Methods = Omit<OpenStore, 'close' | 'checked'>
+
+/** Every method there is: the compiler misses the one that is not here. */
+const methods: Record<keyof Methods, true> = {
+  ...{ people: true, enrol: true, removePerson: true, renamePerson: true, templates: true, gallery: true },
+  ...{ galleryRevision: true, append: true, events: true, verifyEvents: true, nextOutgoing: true },
+  ...{ outgoingFailed: true, outgoingSent: true, keyProblem: true, backup: true, backups: true },
+  ...{ removeEventsBefore: true, sealEvents: true, checkFile: true, optimize: true, scrub: true },
+  ...{ isNew: true, markOld: true, rotateKey: true, replaceKey: true, jobs: true, noteJob: true },
+}
+
+const reopenMs = 2_000
+/** The machine's condition, which may pass. */
+const passing: readonly string[] = ['full', 'io', 'locked']
+const isCode = (error: unknown, codes: readonly string[]): error is StoreError =>
+  error instanceof StoreError && codes.includes(error.code)
+
+/** Rejects with StoreError for what no waiting mends: a wrong path, another program's file, a newer facelatch's. */
+export async function keepStore(options: StoreOptions): Promise<KeptStore> {
+  const { path, log } = options
+  const folder = backupFolder(options)
+  const wall = () => options.clock?.wall() ?? new Date()
+  const memory: { people?: Person[]; revision?: number; galleries: Map<string, Template[]> } = { galleries: new Map() }
+  let listener: ((replaced: StoreReplaced) => void) | undefined
+  const untold: StoreReplaced[] = []
+  let inner: OpenStore | undefined
+  let problem: StoreError | undefined
+  let replacing: Promise<void> | undefined
+  let retry: NodeJS.Timeout | undefined
+  let closed = false
+  let answeringFromMemory = false
+
+  const tell = (replaced: StoreReplaced) => {
+    log.error(`the store was replaced: ${replaced.reason}`, {
+      aside: replaced.aside ?? 'nothing',
+      backup: replaced.backup?.path ?? 'none',
+    })
+    if (listener) listener(replaced)
+    else untold.push(replaced)
+  }
+
+  /** Where nobody has the file open. */
+  const restore = async (reason: string): Promise<OpenStore> => {
+    const { aside, backup, refused } = await restoreNewest(path, folder, wall())
+    for (const one of refused) log.error(`a backup cannot be used: ${one}`)
+    const opened = await openStore(options)
+    // An empty store must not let the first one at the button enrol as if the door were new.
+    if (!backup) await opened.markOld()
+    tell({ aside, backup, reason, kept: await putBack(opened) })
+    return opened
+  }
+
+  /** People of this run's memory whom the backup does not know: enrolled since it was made. */
+  const putBack = async (store: OpenStore): Promise<number> => {
+    let kept = 0
+    try {
+      const known = new Set((await store.people()).map(({ name }) => nameKey(name)))
+      for (const { name } of memory.people ?? []) {
+        if (known.has(nameKey(name))) continue
+        const templates: NewTemplate[] = [...memory.galleries].flatMap(([embedder, gallery]) =>
+          gallery
+            .filter(({ person }) => person === name)
+            .map(({ embedding }) => ({ embedder, embedding, quality: 0.5, source: 'memory' })),
+        )
+        await store.enrol(name, templates, [
+          { type: 'enrolled', person: name, detail: { templates: templates.length, from: 'memory' } },
+        ])
+        kept += 1
+      }
+    } catch (error) {
+      log.error(`people in memory could not be put back: ${(error as Error).message}`)
+    }
+    return kept
+  }
+
+  const open = async (): Promise<OpenStore> => {
+    if (!existsSync(path) && (listBackups(folder).length > 0 || listSetAside(path).length > 0))
+      return await restore('the file was gone')
+    try {
+      return await openStore(options)
+    } catch (error) {
+      if (!isCode(error, ['corrupt'])) throw error
+      return await restore(error.message)
+    }
+  }
+
+  const openLater = (error: StoreError) => {
+    problem = error
+    if (closed) return
+    retry = setTimeout(() => {
+      open().then(
+        (store) => {
+          if (closed) return store.close()
+          inner = store
+          log.info('the store is open')
+          return undefined
+        },
+        (again: unknown) => {
+          const said = again instanceof StoreError ? again : new StoreError('io', String(again))
+          if (said.message !== problem?.message) log.error(said.message)
+          openLater(said)
+        },
+      )
+    }, reopenMs)
+  }
+
+  const replace = async (used: OpenStore, reason: string): Promise<void> => {
+    if (inner !== used) return await replacing
+    inner = undefined
+    problem = new StoreError('corrupt', reason)
+    replacing = (async () => {
+      await used.close().catch(() => {})
+      try {
+        inner = await restore(reason)
+      } catch (error) {
+        log.error(`the store could not be replaced yet: ${(error as Error).message}`)
+        openLater(error instanceof StoreError ? error : new StoreError('io', (error as Error).message))
+      }
+    })()
+    await replacing
+  }
+
+  const remember = (method: string, args: readonly unknown[], result: unknown): void => {
+    answeringFromMemory = false
+    if (method === 'people') memory.people = result as Person[]
+    if (method === 'galleryRevision') memory.revision = result as number
+    if (method === 'gallery') memory.galleries.set(args[0] as string, result as Template[])
+  }
+
+  /** The last answer to the same question. Answers a wrapper, since an answer may be nothing. */
+  const recall = (method: string, args: readonly unknown[]): { readonly answer: unknown } | undefined => {
+    const answer =
+      method === 'people'
+        ? memory.people
+        : method === 'galleryRevision'
+          ? memory.revision
+          : method === 'gallery'
+            ? memory.galleries.get(args[0] as string)
+            : undefined
+    return answer === undefined ? undefined : { answer }
+  }
+
+  const call = async (method: keyof Methods, args: unknown[]): Promise<unknown> => {
+    const ask = async (store: OpenStore | undefined) => {
+      if (!store) throw problem ?? new StoreError('closed', `store ${path}: used after it was closed`)
+      const result = await (store[method] as (...args: unknown[]) => Promise<unknown>)(...args)
+      remember(method, args, result)
+      return result
+    }
+    const used = inner
+    try {
+      try {
+        return await ask(used)
+      } catch (error) {
+        if (!used || !isCode(error, ['corrupt'])) throw error
+        await replace(used, error.message)
+        return await ask(inner)
+      }
+    } catch (error) {
+      const known = recall(method, args)
+      if (!known || !isCode(error, [...passing, 'corrupt', 'missing', 'readonly'])) throw error
+      if (!answeringFromMemory) log.warn(`people are those last known: ${error.message}`)
+      answeringFromMemory = true
+      return known.answer
+    }
+  }
+
+  try {
+    inner = await open()
+  } catch (error) {
+    if (!isCode(error, passing)) throw error
+    log.error(error.message)
+    openLater(error)
+  }
+  const kept = Object.fromEntries(
+    Object.keys(methods).map((name) => [name, (...args: unknown[]) => call(name as keyof Methods, args)]),
+  ) as unknown as Methods
+  return {
+    ...kept,
+    checked: inner?.checked ?? true,
+    onReplaced(heard) {
+      listener = heard
+      for (const replaced of untold.splice(0)) heard(replaced)
+    },
+    async close() {
+      closed = true
+      clearTimeout(retry)
+      await replacing
+      await inner?.close()
+    },
+  }
+}

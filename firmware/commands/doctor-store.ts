@@ -1,0 +1,84 @@
+/** What doctor says of the store: people, audit log, key, backups and the jobs of the night. */
+import { existsSync } from 'node:fs'
+import { access, constants } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { findKey } from '../adapters/store-key.js'
+import type { Config } from '../config.js'
+import { enrolAgain } from '../domain/enrolment.js'
+import { chooseModels } from '../models.js'
+import type { StoreCare } from '../ports.js'
+import { openConfigured } from '../store.js'
+import type { Finding } from './doctor.js'
+
+const ok = (check: string, what: string): Finding => ({ check, level: 'ok', what })
+const note = (check: string, what: string, remedy: string): Finding => ({ check, level: 'note', what, remedy })
+const fault = (check: string, what: string, remedy: string): Finding => ({ check, level: 'fault', what, remedy })
+
+export async function storeFindings(config: Config): Promise<Finding[]> {
+  const { path } = config.store
+  if (!existsSync(path)) {
+    let folder = dirname(path)
+    while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder)
+    const writable = await access(folder, constants.W_OK).then(
+      () => true,
+      () => false,
+    )
+    return writable
+      ? [note('store', `${path} is made at the first start`, 'nothing to do')]
+      : [fault('store', `${folder} cannot be written`, 'change its owner, or set store.path')]
+  }
+  try {
+    const opened = await openConfigured(config, 'silent')
+    const people = await opened.people()
+    const { count, fault: broken } = await opened.verifyEvents()
+    const cared = await careFindings(opened, findKey(path, config.store.keyFile).path)
+    await opened.close()
+    if (broken !== undefined)
+      return [
+        fault('store', `the audit log is not whole: ${broken}`, 'keep a copy of the file and find out who changed it'),
+      ]
+    const embedder = await chooseModels(config).then(
+      (setup) => setup.embedder,
+      () => undefined, // Said by the check of models.
+    )
+    const missing = embedder === undefined ? undefined : enrolAgain(people, embedder)
+    return [
+      people.length === 0
+        ? note('store', 'nobody is enrolled', 'facelatch people add NAME --images DIR')
+        : ok('store', `${people.length} people, ${count} events`),
+      ...(missing === undefined ? [] : [fault('people', missing.what, missing.remedy)]),
+      ...cared,
+    ]
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    return [fault('store', message, 'check store.path')]
+  }
+}
+
+/** A night and a day: with jobs every night, an older run was missed. */
+const staleMs = 36 * 3_600_000
+
+async function careFindings(store: StoreCare, key: string): Promise<Finding[]> {
+  const problem = await store.keyProblem()
+  const [newest, ...older] = await store.backups()
+  const jobs = await store.jobs()
+  const failed = jobs.filter((job) => !job.ok)
+  const last = jobs
+    .map(({ ranAt }) => ranAt)
+    .sort()
+    .at(-1)
+  return [
+    problem === undefined
+      ? ok('key', `templates are sealed with ${key}: keep a copy of it elsewhere`)
+      : fault('key', problem, 'until then nobody is recognised; the exit button works'),
+    newest === undefined
+      ? note('backup', 'there is none yet', 'facelatch backup makes one; the night does')
+      : ok('backup', `${newest.path} of ${newest.at}, up to event ${newest.seq}, and ${older.length} older`),
+    ...failed.map(({ name, said, ranAt }) => fault('night', `${name} failed at ${ranAt}: ${said}`, 'see to that')),
+    last === undefined
+      ? note('night', 'no job has run yet', 'they run a minute after the start, and by night: schedule.*')
+      : Date.now() - Date.parse(last) > staleMs
+        ? note('night', `the last job ran at ${last}`, 'is facelatch running?')
+        : ok('night', `the last job ran at ${last}`),
+  ]
+}
