@@ -19,7 +19,7 @@ const broken = -300_000
 
 async function open(t: Owner, fan: Record<string, unknown>) {
   const file = join(temporaryDirectory(t), 'config.json')
-  writeFileSync(file, JSON.stringify({ fan: { zones: ['bench-thermal'], periodSeconds: 0.2, ...fan } }))
+  writeFileSync(file, JSON.stringify({ fan: { zones: ['bench-thermal'], periodSeconds: 1, ...fan } }))
   const log = memoryLog()
   const events: NewEvent[] = []
   const states: Record<string, unknown>[] = []
@@ -51,6 +51,7 @@ t.test(
     setHardware('temperature', 50_250)
     setHardware('fan_rpm', 1800)
     const { control, events, states } = await open(t, { driver: 'auto' })
+    const faults = () => events.map(({ detail }) => detail?.fault)
     // 50.25 °C: 30 % and a hundredth of the way to 100 %, of 255.
     await becomes('fan_pwm', 79)
     await until('it is told', () => states.at(-1)?.percent === 31)
@@ -61,16 +62,13 @@ t.test(
     await until('it slows down', () => hardware('fan_pwm') < 255)
     setHardware('temperature', broken)
     await becomes('fan_pwm', 255)
-    await until('it is an event', () => events.length > 0)
-    t.match(events, [{ type: 'fan_fault', detail: { fault: 'no temperature' } }])
-    setHardware('temperature', 30_000)
-    await until('it is over', () => events.length > 1)
-    t.equal(events.at(-1)?.type, 'fan_restored')
+    await until('it is an event', () => faults().includes('no temperature'))
+    setHardware('temperature', 60_000)
+    await until('it is over', () => events.at(-1)?.type === 'fan_restored')
     await until('it slows down again', () => hardware('fan_pwm') < 255)
     setHardware('fan_rpm', 0)
-    await until('a fan that does not turn is an event', () => events.length > 2)
-    t.match(events.at(-1), { type: 'fan_fault', detail: { fault: 'stalled' } })
-    t.equal(hardware('fan_pwm'), 255, 'and is asked for all it can give')
+    await until('a fan that does not turn is an event', () => faults().at(-1) === 'stalled')
+    await becomes('fan_pwm', 255)
     await control.close()
     t.equal(hardware('fan_pwm'), 255)
   },
