@@ -99,6 +99,8 @@ t.test('a supervisor that is killed leaves the fan at full speed', async (t) => 
       setInterval(() => {}, 1000)`),
   )
   await becomes('fan_pwm', 51)
+  t.equal(hardware('fan_pwm'), 51, 'a fifth of full speed')
   await end(child, 'SIGKILL')
   await becomes('fan_pwm', 255)
+  t.equal(hardware('fan_pwm'), 255)
 })
