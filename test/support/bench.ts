@@ -13,6 +13,8 @@ export const driverOf = { sysfs: 'onoff', chardev: 'gpiod' } as const
 
 /** In the machine of test/appliance both drivers meet a real kernel's lines instead. */
 export const onKernel = process.env.TEST_BENCH === 'gpio-sim'
+/** An emulated processor is slow: neither loading the nets nor a pause of the whole machine is a hang there. */
+export const emulated = { door: { guardSeconds: 15 }, recognizer: { heartbeatSeconds: 600 } } as const
 
 const program = (kind: BenchKind) => join(root, `build/native/bench_${kind}`)
 

@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { systemClock } from '../../firmware/adapters/clock-system.js'
 import { cli, makeHome } from './appliance.js'
-import { type BenchKind, benchMissing, driverOf, onKernel, startBench } from './bench.js'
+import { type BenchKind, benchMissing, driverOf, emulated, onKernel, startBench } from './bench.js'
 import { spawnChild } from './child.js'
 import { type Owner, temporaryDirectory, until } from './temp.js'
 
@@ -44,7 +44,8 @@ export async function startDoor(t: Owner, kind: DoorKind, door: object, debounce
   const folder = temporaryDirectory(t)
   const simulated = { log: join(folder, 'gpio.jsonl'), control: join(folder, 'gpio.sock') }
   const gpio = kind === 'simulated' ? { driver: kind, simulated } : { driver: driverOf[kind], lines, debounceMs }
-  const { config } = makeHome(t, { gpio, camera, door })
+  const slow = onKernel ? { recognizer: emulated.recognizer } : {}
+  const { config } = makeHome(t, { gpio, camera, ...slow, door: { ...(onKernel && emulated.door), ...door } })
   const run = `setpriv --pdeathsig KILL '${process.execPath}' '${cli}' run --config '${config}'`
   // As an init does; exit code 2 is a configuration that stays wrong.
   const init = ['bash', '-c', `while ${run}; [ $? != 2 ]; do sleep 0.1; done`]

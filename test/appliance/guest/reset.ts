@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cli, facelatch } from '../../support/appliance.js'
+import { emulated } from '../../support/bench.js'
 import { startKernelBench } from '../../support/bench-kernel.js'
 import { type Owner, until } from '../../support/temp.js'
 
@@ -18,7 +19,8 @@ export async function startDoor(t: Owner, folder: string) {
       device: { id: 'test' },
       camera: { source: 'gst:videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=1/1' },
       gpio: { driver: 'gpiod', lines },
-      door: { strikeSeconds },
+      door: { strikeSeconds, ...emulated.door },
+      recognizer: emulated.recognizer,
       mqtt: { url: '' },
       store: { path: join(folder, 'facelatch.db') },
     }),
