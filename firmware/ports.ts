@@ -146,35 +146,6 @@ export interface LineSettings {
   readonly initial: boolean
 }
 
-// ── Cooling (supervisor) ──────────────────────────────────────────────────────────────────────────────────────────
-
-export interface Zone {
-  /** The kernel's name for its type, e.g. `cpu-thermal`. */
-  readonly type: string
-  /** Degrees Celsius; undefined while it cannot be read or says what cannot be. */
-  readonly celsius?: number
-}
-
-export interface Thermal {
-  /** Every zone that may be asked, in the kernel's order. Never rejects. */
-  read(): Promise<Zone[]>
-}
-
-export interface Pwm {
-  /** Where it is, for people. */
-  readonly place: string
-  /** What the fan does when facelatch leaves, for people. */
-  readonly farewell: string
-  /** Rejects when the fan cannot be driven. Percent of full speed. */
-  drive(percent: number): Promise<void>
-  /** Turns a minute; undefined where there is no tachometer, or it cannot be read. */
-  rpm(): Promise<number | undefined>
-  /** Leaves the fan at full speed, or to the kernel where that drove it before. */
-  release(): Promise<void>
-}
-
-// ── Lines, told ───────────────────────────────────────────────────────────────────────────────────────────────────
-
 /** What `doctor` says about one line. */
 export interface LineReport {
   readonly settings: LineSettings
@@ -203,6 +174,33 @@ export type RulesText = { readonly text: string; readonly digest: string } | { r
 export interface ModeKeeper {
   /** Synchronous: durable when it returns. Throws when it cannot be. */
   keep(mode: 'normal' | 'lockdown'): void
+}
+
+// ── Cooling (supervisor) ──────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Zone {
+  /** The kernel's name for its type, e.g. `cpu-thermal`. */
+  readonly type: string
+  /** Degrees Celsius; undefined while it cannot be read or says what cannot be. */
+  readonly celsius?: number
+}
+
+export interface Thermal {
+  /** Every zone that may be asked, in the kernel's order. Never rejects. */
+  read(): Promise<Zone[]>
+}
+
+export interface Pwm {
+  /** Where it is, for people. */
+  readonly place: string
+  /** What the fan does when facelatch leaves, for people. */
+  readonly farewell: string
+  /** Rejects when the fan cannot be driven. Percent of full speed. */
+  drive(percent: number): Promise<void>
+  /** Turns a minute; undefined where there is no tachometer, or it cannot be read. */
+  rpm(): Promise<number | undefined>
+  /** Leaves the fan at full speed, or to the kernel where that drove it before. */
+  release(): Promise<void>
 }
 
 // ── Home (supervisor) ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -120,6 +120,7 @@ export class Enrolling {
 /** A name, `{"name": …}`, `{}` for the next free name, or `CANCEL`. */
 function readCommand(payload: string): 'CANCEL' | string | undefined {
   const text = payload.trim()
+  if (text === '') throw new Error('the payload must be a name, {"name": "Ann"} or CANCEL')
   if (!text.startsWith('{')) return text
   let value: unknown
   try {

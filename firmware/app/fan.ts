@@ -74,7 +74,7 @@ export function startFan(options: FanOptions & { readonly periodMs: number }, po
     // What the fan does is told at once; sensors never say the same twice.
     const news = `${percent} ${fault}`
     const due = news !== published.news || clock.now() - published.at >= publishEveryMs
-    if (payload === published.payload || payload === '{}' || !due) return
+    if (payload === published.payload || (celsius === undefined && !fault) || !due) return
     published = { payload, news, at: clock.now() }
     ports.publish(payload)
   }

@@ -1,9 +1,11 @@
 /** Thermal zones and fans on real files, laid out as the kernels of the boards lay them out. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { systemClock } from '../../firmware/adapters/clock-system.js'
 import { createSysfsThermal } from '../../firmware/adapters/thermal-sysfs.js'
+import { fanFindings } from '../../firmware/commands/doctor-fan.js'
 import { loadConfig } from '../../firmware/config.js'
 import type { NewEvent } from '../../firmware/domain/events.js'
 import { inspectFan, openFan } from '../../firmware/fan.js'
@@ -136,6 +138,18 @@ t.test('sensors that go are full speed, a fault and an event; the door hears of 
   t.equal(events.at(-1)?.type, 'fan_restored')
 })
 
+t.test('a sensor that never answers is full speed, too', async (t) => {
+  const root = makeSysfs(t, orin)
+  await open(t, root, { driver: 'hwmon' })
+  await becomes(root, `${hwmon}/pwm1`, 79)
+  const temp = join(root, 'class/thermal/thermal_zone0/temp')
+  rmSync(temp)
+  // Whoever opens it waits for somebody who writes.
+  execFileSync('mkfifo', [temp])
+  t.teardown(() => closeSync(openSync(temp, 'r+')))
+  await becomes(root, `${hwmon}/pwm1`, 255)
+})
+
 t.test('a fan whose file goes is an event', async (t) => {
   const root = makeSysfs(t, orin)
   const { events } = await open(t, root, { driver: 'hwmon' })
@@ -171,6 +185,33 @@ t.test('left alone unless told; a fan that is not there costs no door', async (t
   const missing = await open(t, root, { driver: 'hwmon' })
   t.match(missing.events, [
     { type: 'fan_fault', detail: { reason: /there is no fan for fan.driver "hwmon"; set fan.path/ } },
+  ])
+})
+
+t.test('doctor shows zones, the fan, and who drives it', async (t) => {
+  const says = async (files: Files, fan: Record<string, unknown>) => {
+    const file = join(temporaryDirectory(t), 'config.json')
+    writeFileSync(file, JSON.stringify({ fan: { sysfs: makeSysfs(t, files), ...fan } }))
+    const findings = await fanFindings(loadConfig([file], {}))
+    return findings.map(({ level, what, remedy }) => `${level}: ${what}${remedy ? ` → ${remedy}` : ''}`)
+  }
+  const service = { 'fs/cgroup/system.slice/nvfancontrol.service/cgroup.procs': 812 }
+  t.match(await says(nano, {}), [
+    'ok: AO-therm 52.5 °C, CPU-therm 45 °C, GPU-therm 44.5 °C',
+    /^ok: jetson fan at .*pwm-fan, left to the kernel/,
+  ])
+  t.match(await says(orin, { driver: 'auto' }), [
+    /^ok/,
+    /^ok: hwmon fan at .*hwmon3, driven by facelatch, tachometer .*rpm/,
+  ])
+  t.match(await says({ ...orin, ...service }, { driver: 'auto' }), [
+    /^ok/,
+    /^note: .*nvfancontrol drives it → .*nvfancontrol.conf/,
+  ])
+  t.match(await says({ ...orin, ...service }, { driver: 'hwmon' }), [/^ok/, /^note: .*both drive it → .*disable/])
+  t.match(await says({}, { driver: 'pwmchip', path: '32a0000' }), [
+    'note: this machine shows no temperatures → the fan runs at full speed; check fan.zones',
+    'fault: no fan was found for fan.driver pwmchip → set fan.path, or fan.driver to none',
   ])
 })
 

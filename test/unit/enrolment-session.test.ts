@@ -331,7 +331,7 @@ t.test('a store that answers late or never', async (t) => {
 
 t.test('any order of events: never unasked, never two faces, never stuck', async (t) => {
   let [sessions, saves] = [0, 0]
-  for (let seed = 1; seed <= 120; seed++) {
+  for (let seed = 1; seed <= 80; seed++) {
     const random = seeded(seed)
     const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
     const looks = [randomLooks(random), randomLooks(random)]
@@ -393,7 +393,8 @@ t.test('any order of events: never unasked, never two faces, never stuck', async
         saves++
         const { templates } = effect.saving
         const whose = looks.map((face) => templates.filter(({ embedding }) => cosine(embedding, face) > 0.5).length)
-        if (!entitled || (whose[0]! > 0 && whose[1]! > 0) || whose[0]! + whose[1]! !== templates.length)
+        // All of one face, and of the one that stands there now.
+        if (!entitled || whose[present] !== templates.length || whose[1 - present] !== 0)
           t.fail(`seed ${seed}: saved ${whose}, entitled ${entitled}`)
       }
       if (running && startedAt !== undefined && bench.now - startedAt > options.limitMs + 1)
