@@ -79,3 +79,19 @@ t.test('imprinting compares with the mean of a person’s templates', async (t) 
   t.ok(Math.abs(candidates[0]!.similarity - Math.sqrt((1 + cosine) / 2)) < 1e-5, 'half-way between the two')
   t.match(candidates[1], { person: cosine > 0 ? 'ben' : 'carl' }, 'whose mean is nothing keeps his templates')
 })
+
+t.test('whoever found the face, its points are settled: the embedding hardly depends on them', async (t) => {
+  const similarity = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * b[i]!, 0)
+  const found = landmarks[0]!
+  const eyes = Math.hypot(found[2]! - found[0]!, found[3]! - found[1]!)
+  const shifted = [-0.12, 0.12].flatMap((share) => [
+    found.map((value, i) => (i % 2 === 0 ? value + share * eyes : value)),
+    found.map((value, i) => (i % 2 === 1 ? value + share * eyes : value)),
+  ])
+  const { faces } = await recognizer.identify(frame, [found, ...shifted], 1)
+  for (const { embedding } of faces.slice(1)) {
+    const close = similarity(faces[0]!.embedding, embedding)
+    t.ok(close > 0.97, `similarity ${close.toFixed(3)} after a shift of an eighth of the eyes' distance`)
+  }
+  t.ok(faces[0]!.clarity.sharpness > 0.02 && faces[0]!.clarity.clipped < 0.2, JSON.stringify(faces[0]!.clarity))
+})

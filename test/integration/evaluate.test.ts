@@ -77,11 +77,36 @@ t.test('lists say who is enrolled and what is compared', async (t) => {
   t.match(await evaluate(folder, 'verification'), { code: 1, stderr: /pairs\.tsv:1 is not/ })
 })
 
+t.test('who attracts strangers, by classifier, and what enrolment would have refused', async (t) => {
+  const folder = makeAlbum(t)
+  const found = JSON.parse((await evaluate(folder, 'attraction', '--json', '--enrol', '2')).stdout)
+  t.match(found, { kind: 'attraction', few: 2, many: 20, others: 1 })
+  t.equal(found.crowded[0].name, 'Franck', 'who has most pictures first')
+  t.equal(found.asked.strangers, 3 * found.crowded.length)
+  t.same(
+    found.classifiers.map(({ name }: { name: string }) => name),
+    ['nearest', 'imprinting', 'svm', 'svm, equal costs'],
+  )
+  for (const { strangers } of found.classifiers)
+    t.equal(strangers.few, 3, 'of two people, one is the nearest to each of three strangers')
+  t.match((await evaluate(folder, 'attraction')).stdout, /one person with 20 templates, 1 with 5/)
+
+  // A picture of another man among his first five.
+  copyFileSync(join(media, 'SeanConnery.jpg'), join(folder, 'album/Franck/a.jpg'))
+  const taken = JSON.parse((await evaluate(folder, 'identification', '--json', '--as-enrolled')).stdout)
+  t.equal(taken.refused, 1)
+  t.equal(taken.rejections[0].missed.of, taken.single.known)
+})
+
 t.test('what makes no sense is refused in one line', async (t) => {
   const folder = makeAlbum(t)
   for (const [args, code, message] of [
     [['everything'], 2, /^facelatch: usage: facelatch evaluate/],
     [['verification', '--write-threshold'], 2, /thresholds come from strangers/],
+    [['attraction', '--report', 'page.html'], 2, /attraction has none/],
+    [['identification', '--classifier', 'svm', '--write-threshold'], 2, /goes with --classifier svm-alone/],
+    [['identification', '--as-enrolled', '--write-threshold'], 2, /--as-enrolled goes with/],
+    [['identification', '--classifier', 'svm', '--embedder', 'dlib-resnet'], 1, /no threshold of the classifier svm/],
     [['identification', '--enrol', '0'], 2, /--enrol takes a whole number/],
     [['identification', '--report', 'page.pdf'], 2, /FILE\.html or FILE\.svg/],
     [
