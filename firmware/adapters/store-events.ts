@@ -63,8 +63,8 @@ export async function listEvents(
   }
   let first = after + 1
   if (from) {
-    // Found in the index of times: rows before the first match are not read one by one.
-    const found = await sql.get<{ seq: number | null }>('SELECT min(seq) AS seq FROM event WHERE at >= ?', [
+    // The sign makes SQLite look in the index of times; without it, it reads all rows before the first match.
+    const found = await sql.get<{ seq: number | null }>('SELECT min(+seq) AS seq FROM event WHERE at >= ?', [
       from.toISOString(),
     ])
     if (found?.seq == null) return []
