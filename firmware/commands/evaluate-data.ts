@@ -62,6 +62,32 @@ export function readDataset(dir: string): Dataset {
   }
 }
 
+/** The same data without these people, e.g. one whose pictures stand under two names. @throws UserError for an unknown name. */
+export function without(data: Dataset, names: readonly string[]): Dataset {
+  const missing = names.find((name) => !data.pictures.has(name))
+  if (missing !== undefined) throw new UserError(`there is nobody called ${missing} in ${data.name}; check --without`)
+  const gone = new Set(names)
+  const pictures = new Map([...data.pictures].filter(([name]) => !gone.has(name)))
+  const left = new Set([...pictures.values()].flat())
+  return {
+    ...data,
+    pictures,
+    pairs: data.pairs.filter(({ a, b }) => left.has(a) && left.has(b)),
+    people: data.people.filter((name) => !gone.has(name)),
+    strangers: data.strangers.filter((name) => !gone.has(name)),
+  }
+}
+
+/**
+ * A person's pictures: the first `enrol` are templates, the others probes. In a person's own folder without lists, who has no more
+ * than that keeps his last picture as a probe.
+ */
+export function dealt(data: Dataset, name: string, enrol: number) {
+  const pictures = data.pictures.get(name)!
+  const count = data.listed ? enrol : Math.min(enrol, Math.max(1, pictures.length - 1))
+  return { templates: pictures.slice(0, count), probes: pictures.slice(count) }
+}
+
 function readPair(line: string, i: number, dir: string, images: string): Pair {
   const [a, b, same] = line.split('\t')
   if (!a || !b || (same !== '0' && same !== '1'))

@@ -5,7 +5,7 @@ import { chooseTemplates } from '../domain/enrolment.js'
 import { type Comparison, fused, identification, type Result } from '../evaluation/identification.js'
 import { type Rejection, rejections } from '../evaluation/rejection.js'
 import type { Context } from './evaluate.js'
-import type { Dataset } from './evaluate-data.js'
+import { type Dataset, dealt } from './evaluate-data.js'
 import type { Embeddings } from './evaluate-embeddings.js'
 
 /** `svm-alone`: the probabilities that `svm` asks for its veto, by themselves. */
@@ -47,28 +47,17 @@ export interface EvaluationOptions {
 /** Pictures that are fused: about what a track votes with before it is known. */
 const together = 5
 
-/**
- * The first `enrol` pictures of each person are templates, the others probes. In a person's own folder without lists, who has no
- * more than that keeps his last picture as a probe.
- */
 export function runIdentification(
   data: Dataset,
   embeddings: Embeddings,
   context: Context,
   { enrol, classifier, asEnrolled }: EvaluationOptions,
 ): IdentificationResult {
-  const enrolled = (name: string) => {
-    const pictures = data.pictures.get(name)!
-    return data.listed ? enrol : Math.min(enrol, Math.max(1, pictures.length - 1))
-  }
   const given = data.people.map((name) =>
-    data.pictures
-      .get(name)!
-      .slice(0, enrolled(name))
-      .flatMap((source) => {
-        const seen = embeddings.get(source)
-        return seen ? { ...seen, source } : []
-      }),
+    dealt(data, name, enrol).templates.flatMap((source) => {
+      const seen = embeddings.get(source)
+      return seen ? { ...seen, source } : []
+    }),
   )
   const taken = asEnrolled
     ? given.map((samples) => chooseTemplates(samples, { count: enrol, threshold: context.threshold }).templates)
@@ -80,10 +69,7 @@ export function runIdentification(
     return { subject, person, scores: seen ? classify(seen.embedding, without) : null }
   }
   const probePictures = data.people.flatMap((name, person) =>
-    data.pictures
-      .get(name)!
-      .slice(enrolled(name))
-      .map((picture) => ({ name, person, picture })),
+    dealt(data, name, enrol).probes.map((picture) => ({ name, person, picture })),
   )
   const probes = probePictures.map(({ name, person, picture }) => compare(name, person, picture))
   const strangers = data.strangers.flatMap((name) =>

@@ -7,8 +7,8 @@ import type { AttractionResult } from './evaluate-attraction.js'
 import type { IdentificationResult } from './evaluate-identification.js'
 import type { VerificationResult } from './evaluate-verification.js'
 
-const percent = (value: number) => `${(100 * value).toFixed(2)} %`
-const counted = ({ count, of, value, low, high }: Rate) =>
+export const percent = (value: number) => `${(100 * value).toFixed(2)} %`
+export const counted = ({ count, of, value, low, high }: Rate) =>
   `${percent(value)} (${count} of ${of}; ${percent(low)} to ${percent(high)})`
 const similarity = (value: number) => value.toFixed(4)
 
@@ -17,7 +17,11 @@ type Drawn = Exclude<Evaluation, AttractionResult>
 
 export function printResult(result: Evaluation): void {
   console.log(`\n${heading(result)}`)
-  for (const [head, ...rows] of tables(result)) {
+  printTables(tables(result))
+}
+
+export function printTables(tables: readonly string[][][]): void {
+  for (const [head, ...rows] of tables) {
     console.log('')
     const all = [head!, ...rows]
     const widths = head!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))

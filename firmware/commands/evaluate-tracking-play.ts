@@ -1,0 +1,173 @@
+/** Plays made sequences to the real detector, embedder, tracker and votes, and opens no door. */
+import { decodePicture } from '../adapters/pictures-sharp.js'
+import { pictureFromRgb } from '../adapters/recognizer-native.js'
+import { Pipeline } from '../app/pipeline.js'
+import type { Config } from '../config.js'
+import { points } from '../domain/geometry.js'
+import type { Box, Landmarks } from '../domain/types.js'
+import { Visits } from '../domain/visits.js'
+import type { JudgedFrame, SingleAnswer } from '../evaluation/decisions.js'
+import type { Picture, Recognizer } from '../ports.js'
+import { subjectFirst } from './recognition.js'
+
+type Sequences = typeof import('../../tools/sequences/sequence.js')
+export type Plan = import('../../tools/sequences/cast.js').Plan
+type Still = import('../../tools/sequences/sprite.js').Still
+
+/** A frame of a sequence: the native one, at the time that the hand-cranked clock shows. */
+class SequencePicture implements Picture {
+  readonly arrived: number
+
+  constructor(
+    readonly native: Picture,
+    readonly sequence: number,
+    readonly at: number,
+  ) {
+    this.arrived = at
+  }
+
+  get width(): number {
+    return this.native.width
+  }
+
+  get height(): number {
+    return this.native.height
+  }
+
+  rgb(): Buffer {
+    return this.native.rgb()
+  }
+
+  release(): void {
+    this.native.release()
+  }
+}
+
+/** The recognizer, with what it said of every single face of the last frame. */
+class Witness implements Recognizer {
+  readonly #inner: Recognizer
+  answers: SingleAnswer[] = []
+
+  constructor(inner: Recognizer) {
+    this.#inner = inner
+  }
+
+  get engine() {
+    return this.#inner.engine
+  }
+
+  get fallback() {
+    return this.#inner.fallback
+  }
+
+  get notes() {
+    return this.#inner.notes
+  }
+
+  get embedder() {
+    return this.#inner.embedder
+  }
+
+  get dimensions() {
+    return this.#inner.dimensions
+  }
+
+  get threshold() {
+    return this.#inner.threshold
+  }
+
+  detect(frame: Picture, regions?: readonly Box[]) {
+    return this.#inner.detect((frame as SequencePicture).native, regions)
+  }
+
+  async identify(frame: Picture, landmarks: readonly Landmarks[]) {
+    const result = await this.#inner.identify((frame as SequencePicture).native, landmarks)
+    this.answers.push(
+      ...result.faces.map(({ candidates: [best] }, i) => ({
+        box: span(landmarks[i]!),
+        person: best?.person,
+        similarity: best?.similarity ?? -1,
+      })),
+    )
+    return result
+  }
+
+  setGallery(...gallery: Parameters<Recognizer['setGallery']>): void {
+    this.#inner.setGallery(...gallery)
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close()
+  }
+}
+
+function span(landmarks: Landmarks): Box {
+  const marks = points(landmarks) ?? []
+  const [xs, ys] = [marks.map(({ x }) => x), marks.map(({ y }) => y)]
+  const [x, y] = [Math.min(...xs), Math.min(...ys)]
+  return { x, y, width: Math.max(...xs) - x, height: Math.max(...ys) - y }
+}
+
+export class Theatre {
+  readonly #recognizer: Recognizer
+  readonly #witness: Witness
+  readonly #pipeline: Pipeline
+  readonly #rearmMs: number
+  readonly #play: Sequences['playScript']
+  readonly #faces = new Map<string, Box | null>()
+
+  /** @param recognizer with the gallery in place. */
+  constructor(recognizer: Recognizer, config: Config, { playScript }: Sequences) {
+    this.#recognizer = recognizer
+    this.#witness = new Witness(recognizer)
+    this.#pipeline = new Pipeline(this.#witness, config)
+    this.#rearmMs = config.access.rearmSeconds * 1000
+    this.#play = playScript
+  }
+
+  /** What became of each frame; undefined when a picture of the cast shows no face. */
+  async play({ script, cast }: Plan): Promise<JudgedFrame[] | undefined> {
+    const stills: Still[] = []
+    for (const { person, picture } of cast) {
+      const still = await this.#still(person, picture)
+      if (still === undefined) return undefined
+      stills.push(still)
+    }
+    this.#pipeline.begin()
+    const visits = new Visits({ rearmMs: this.#rearmMs })
+    const judged: JudgedFrame[] = []
+    for (const { index, at, width, height, pixels, truth } of this.#play(script, stills)) {
+      const frame = new SequencePicture(pictureFromRgb(pixels, width, height), index, at)
+      this.#witness.answers = []
+      const { tracks } = await this.#pipeline.frame(frame)
+      frame.release()
+      // The supervisor's own rule: it opens for what `Visits` grants.
+      const { grants } = visits.see(
+        tracks.map(({ id, verdict, verified }) => ({ track: id, verdict, verified })),
+        at,
+      )
+      judged.push({
+        at,
+        truth,
+        // A tentative track is not told from a ghost yet, a lost one claims to see nothing.
+        tracks: tracks.filter(({ state }) => state === 'confirmed'),
+        answers: this.#witness.answers,
+        grants: grants.map(({ person, track }) => ({ person, track })),
+      })
+    }
+    return judged
+  }
+
+  async #still(person: string, file: string): Promise<Still | undefined> {
+    const { rgb, width, height } = await decodePicture(file)
+    let face = this.#faces.get(file)
+    if (face === undefined) {
+      const frame = pictureFromRgb(rgb, width, height)
+      const [subject] = subjectFirst((await this.#recognizer.detect(frame)).faces, frame)
+      frame.release()
+      face = subject?.box ?? null
+      this.#faces.set(file, face)
+    }
+    return face === null ? undefined : { person, rgb, width, height, face }
+  }
+}
