@@ -1,6 +1,6 @@
 /** People, templates, the audit log and the outbox in one SQLite file. */
 import { randomUUID } from 'node:crypto'
-import type { NewEvent, StoredEvent } from '../domain/events.js'
+import { accessEvents, type NewEvent, type StoredEvent } from '../domain/events.js'
 import { type Clock, type Log, type NewTemplate, type Person, type Store, StoreError } from '../ports.js'
 import { openConnection, type Statements } from './store-connection.js'
 import * as schema from './store-schema.js'
@@ -10,7 +10,10 @@ export interface StoreOptions {
   readonly path: string
   readonly clock?: Pick<Clock, 'wall'>
   readonly log: Log
-  /** Events that may wait to be sent; the oldest are given up beyond, in the outbox only. 0 where there is no broker. */
+  /**
+   * Events that may wait to be sent. Beyond it the oldest telemetry is given up, in the outbox only; access events wait
+   * as long as it takes. 0 where there is no broker.
+   */
   readonly outboxLimit?: number
   /** Milliseconds to wait for another process that is writing. */
   readonly busyTimeout?: number
@@ -38,12 +41,26 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       schema.chainHash(last?.hash ?? schema.chainStart, row),
     ])
     await sql.run('INSERT INTO outbox (seq, session, waiting) VALUES (?, ?, ?)', [seq, session, waiting ? 1 : 0])
-    const dropped = await sql.run('DELETE FROM outbox WHERE seq <= ?', [seq - outboxLimit])
+    const dropped = await makeRoom(sql)
     if (dropped > 0 && !dropping && outboxLimit > 0) {
-      log.warn('more events wait for the broker than are kept for it: the oldest will not be sent', { outboxLimit })
+      log.warn('more events wait for the broker than are kept for it: the oldest telemetry will not be sent', {
+        outboxLimit,
+      })
     }
     dropping = dropped > 0
     return schema.fromRow(row)
+  }
+
+  /** Answers how many were given up. */
+  const makeRoom = async (sql: Statements): Promise<number> => {
+    if (outboxLimit === 0) return sql.run('DELETE FROM outbox')
+    const { count } = (await sql.get<{ count: number }>('SELECT count(*) AS count FROM outbox'))!
+    if (count <= outboxLimit) return 0
+    return sql.run(
+      `DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox JOIN event USING (seq)
+       WHERE type NOT IN (${accessEvents.map(() => '?').join(', ')}) ORDER BY seq LIMIT ?)`,
+      [...accessEvents, count - outboxLimit],
+    )
   }
 
   /** SQLite's own note of the greatest `seq` ever given; https://www.sqlite.org/autoinc.html */
