@@ -226,7 +226,7 @@ async function store(config: Config): Promise<Finding[]> {
 async function broker(config: Config): Promise<Finding[]> {
   const { mqtt } = config
   if (mqtt.url === '') return [note('mqtt', 'no broker is configured', 'set mqtt.url')]
-  const missing = (['passwordFile', 'caFile', 'certFile', 'keyFile'] as const).filter(
+  const missing = (['passwordFile', 'caFile', 'certFile', 'keyFile', 'codeFile'] as const).filter(
     (key) => mqtt[key] !== '' && !existsSync(mqtt[key]),
   )
   if (missing.length > 0)
