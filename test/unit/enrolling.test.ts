@@ -35,7 +35,7 @@ function make(changes: object = {}) {
       ...give({ type: 'input', line: 'enrol', on: false, now }),
     ],
     command: (payload: string, retained = false) =>
-      give({ type: 'command', command: { topic: 'enrol/set', payload: Buffer.from(payload), retained }, now: 0 }),
+      give({ type: 'command', command: { topic: 'enrol/set', payload: Buffer.from(payload), retained }, now: 0, wall: 0 }),
     state: () =>
       JSON.parse(
         all
