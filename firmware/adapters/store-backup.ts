@@ -5,18 +5,8 @@
  * - A file with a backup's name was written out, synced and read through before it got that name.
  * - Names sort by the last event held, not by the clock, which may have been wrong.
  */
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { copyFile, open as openFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { StoreError } from '../ports.js'
 import { checkOwner, type DatabaseFile, openDatabaseFile, type StatementHook, transaction } from './store-connection.js'
@@ -86,7 +76,7 @@ export async function makeBackup(options: BackupOptions, at: Date): Promise<Back
       throw new StoreError('io', `backups ${folder}: a copy did not read back well (${error.message}): check the disk`)
     })
     const backup = join(folder, `facelatch-${String(seq).padStart(12, '0')}-${stamp(at)}.db`)
-    publish(draft, backup)
+    await publish(draft, backup)
     return { path: backup, seq, at: at.toISOString(), bytes: statSync(backup).size }
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException
@@ -131,12 +121,12 @@ function isRunning(pid: number): boolean {
 }
 
 /** Durable, then under its name. */
-function publish(draft: string, path: string): void {
-  const file = openSync(draft, 'r+')
+async function publish(draft: string, path: string): Promise<void> {
+  const file = await openFile(draft, 'r+')
   try {
-    fsyncSync(file)
+    await file.sync()
   } finally {
-    closeSync(file)
+    await file.close()
   }
   renameSync(draft, path)
   syncFolder(path)
@@ -173,10 +163,10 @@ export async function changeBackups(
     const draft = join(folder, `facelatch-${process.pid}${draftSuffix}`)
     removeDrafts(folder)
     try {
-      copyFileSync(path, draft)
+      await copyFile(path, draft)
       if (await changeDatabase(draft, change, onStatement)) {
         await checkDatabase(draft, onStatement)
-        publish(draft, path)
+        await publish(draft, path)
         changed += 1
       }
     } catch (error) {
@@ -200,8 +190,8 @@ async function changeDatabase(
   const file = await openDatabaseFile(path, 0, onStatement)
   try {
     await file.sql.run('PRAGMA foreign_keys = ON')
-    // Nothing beside the copy may be left when the power fails; a copy that is half changed is thrown away.
-    await file.sql.get('PRAGMA journal_mode = MEMORY')
+    // A copy that is half changed is thrown away: nothing need be undone, nor kept in memory for it.
+    await file.sql.get('PRAGMA journal_mode = OFF')
     const did = await transaction(file.sql, () => change(file.sql))
     if (did) await file.sql.exec('VACUUM')
     return did
@@ -231,7 +221,7 @@ export async function restoreNewest(path: string, folder: string, at: Date, must
   for (const candidate of listBackups(folder)) {
     try {
       rmSync(draft, { force: true })
-      copyFileSync(candidate.path, draft)
+      await copyFile(candidate.path, draft)
       await checkDatabase(draft)
       backup = candidate
       break
@@ -244,7 +234,7 @@ export async function restoreNewest(path: string, folder: string, at: Date, must
   }
   if (!backup && must) return { aside: undefined, backup, refused }
   const aside = setAside(path, at)
-  if (backup) publish(draft, path)
+  if (backup) await publish(draft, path)
   rmSync(draft, { force: true })
   return { aside, backup, refused }
 }

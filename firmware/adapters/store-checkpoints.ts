@@ -131,12 +131,14 @@ async function verifyOnce({ read }: Pick<Connection, 'read'>, keyring: Keyring):
   let count = 0
   for (;;) {
     // In pieces, so that the door's own rows need not wait for all of it.
-    const { issued, rows } = await read(async (sql) => ({
-      issued: await lastIssued(sql),
-      rows: await sql.all<EventRow & { hash: Buffer }>('SELECT * FROM event WHERE seq > ? ORDER BY seq LIMIT ?', [
-        ...[previous.seq, page],
-      ]),
-    }))
+    const { issued, rows } = await read(async (sql) => {
+      const rows = await sql.all<EventRow & { hash: Buffer }>(
+        'SELECT * FROM event WHERE seq > ? ORDER BY seq LIMIT ?',
+        [previous.seq, page],
+      )
+      // In the same turn: a row that is appended a moment later is not missing.
+      return { rows, issued: rows.length > 0 ? 0 : await lastIssued(sql) }
+    })
     for (const row of rows) {
       const fault = faultOf(row, previous, stated.get(row.seq) ?? [])
       if (fault !== undefined) return { count, ...more, fault: `event ${row.seq} (${row.at}): ${fault}` }
