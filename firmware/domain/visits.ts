@@ -1,7 +1,9 @@
 /**
- * A visit is one track's stay in view. It gives one `known` or `unknown` event, and one more when an unknown becomes
- * known; never one per frame. It also says when a known face asks to be let in: until it is, and again after `rearmMs` in
- * view. A denial is told once a visit and reason.
+ * A visit is somebody's stay in view. It gives one `known` or `unknown` event, and one more when an unknown becomes known;
+ * never one per frame. A known person's visit outlives the tracks it is seen by: somebody who turns away for a moment has
+ * not come again. A stranger cannot be told from the next one, so each track is a visit, and a crowd of them is bounded by
+ * a rate. It also says when a known face asks to be let in: each track until it is, and again after `rearmMs` in view. A
+ * denial is told once a visit and reason.
  */
 import type { Admission } from './access.js'
 import type { NewEvent } from './events.js'
@@ -32,28 +34,43 @@ export interface VisitOutcome {
   readonly grants: readonly Grant[]
 }
 
-interface Visit {
-  told: Verdict['kind']
+/** What was made of one track. */
+interface Seen {
+  /** A stranger's event was given, or is not needed any more. */
+  told: boolean
   person?: string | undefined
   grantedAt?: number | undefined
+}
+
+/** Somebody known, over all his tracks. */
+interface Visit {
+  lastSeen: number
   readonly denied: Set<string>
 }
 
+const defaultAbsenceMs = 10_000
+/** Strangers told in a row, and how fast that allowance comes back; the others are counted. */
+const burst = 6
+const msPerStranger = 10_000
+
 export class Visits {
-  readonly #visits = new Map<number, Visit>()
-  readonly #options: VisitsOptions
+  readonly #options: Required<VisitsOptions>
+  readonly #tracks = new Map<number, Seen>()
+  readonly #visits = new Map<string, Visit>()
+  #strangers = { left: burst, at: Number.NEGATIVE_INFINITY, suppressed: 0 }
 
   constructor(options: VisitsOptions) {
-    this.#options = options
+    this.#options = { absenceMs: defaultAbsenceMs, ...options }
   }
 
   /** The recognizer started anew: its track numbers mean other faces now. */
   reset(): void {
+    this.#tracks.clear()
     this.#visits.clear()
   }
 
   /**
-   * All live tracks of one frame; a track that is not listed any more has ended its visit. `now`: monotonic ms. `admit`
+   * All live tracks of one frame; a track that is not listed any more has ended. `now`: monotonic ms. `admit`
    * answers for one person at a time.
    */
   see(
@@ -62,22 +79,25 @@ export class Visits {
     admit: (person: string) => Admission = () => ({ granted: true }),
   ): VisitOutcome {
     const listed = new Set(sightings.map((sighting) => sighting.track))
-    for (const track of this.#visits.keys()) if (!listed.has(track)) this.#visits.delete(track)
-    const events = sightings.flatMap((sighting) => this.#tell(sighting))
+    for (const track of this.#tracks.keys()) if (!listed.has(track)) this.#tracks.delete(track)
+    for (const [person, { lastSeen }] of this.#visits)
+      if (now - lastSeen > this.#options.absenceMs) this.#visits.delete(person)
+    const events = sightings.flatMap((sighting) => this.#tell(sighting, now))
     const grants: Grant[] = []
     for (const { track, verdict, verified } of sightings) {
-      const visit = this.#visits.get(track)
-      if (verdict.kind !== 'known' || !verified || visit === undefined) continue
-      if (visit.grantedAt !== undefined && now - visit.grantedAt < this.#options.rearmMs) continue
+      const seen = this.#tracks.get(track)
+      if (verdict.kind !== 'known' || !verified || seen === undefined) continue
+      if (seen.grantedAt !== undefined && now - seen.grantedAt < this.#options.rearmMs) continue
       const { person, similarity } = verdict
+      const denied = this.#visits.get(personKey(person))!.denied
       const admission = admit(person)
       if (admission === undefined) continue
       if ('granted' in admission) {
         const second = admission.with
         for (const name of [person, ...(second === undefined ? [] : [second])]) this.#granted(name, now)
         grants.push({ person, similarity, track, ...(second !== undefined && { with: second }) })
-      } else if (!visit.denied.has(admission.denied)) {
-        visit.denied.add(admission.denied)
+      } else if (!denied.has(admission.denied)) {
+        denied.add(admission.denied)
         const detail = { reason: admission.denied, why: admission.why }
         events.push({ type: 'denied', person, similarity, track, detail })
       }
@@ -87,23 +107,35 @@ export class Visits {
 
   /** One grant serves all visits of that person: a face that two tracks follow for a moment is one. */
   #granted(person: string, now: number): void {
-    for (const visit of this.#visits.values())
-      if (visit.person !== undefined && personKey(visit.person) === personKey(person)) visit.grantedAt = now
+    for (const seen of this.#tracks.values())
+      if (seen.person !== undefined && personKey(seen.person) === personKey(person)) seen.grantedAt = now
   }
 
-  #tell({ track, verdict }: VisitSighting): NewEvent[] {
+  #tell({ track, verdict }: VisitSighting, now: number): NewEvent[] {
     if (verdict.kind === 'undecided') return []
-    const visit = this.#visits.get(track) ?? { told: 'undecided', denied: new Set() }
-    this.#visits.set(track, visit)
+    const seen = this.#tracks.get(track) ?? { told: false }
+    this.#tracks.set(track, seen)
     if (verdict.kind === 'unknown') {
-      if (visit.told !== 'undecided') return []
-      visit.told = 'unknown'
-      return [eventOf(verdict, track)]
+      if (seen.told) return []
+      seen.told = true
+      return this.#stranger(eventOf(verdict, track), now)
     }
-    if (visit.person === verdict.person) return []
-    Object.assign(visit, { told: 'known', person: verdict.person, grantedAt: undefined })
-    visit.denied.clear()
-    return [eventOf(verdict, track)]
+    const { person } = verdict
+    if (seen.person !== person) Object.assign(seen, { told: true, person, grantedAt: undefined })
+    const visit = this.#visits.get(personKey(person))
+    this.#visits.set(personKey(person), { denied: visit?.denied ?? new Set(), lastSeen: now })
+    return visit ? [] : [eventOf(verdict, track)]
+  }
+
+  #stranger(event: NewEvent, now: number): NewEvent[] {
+    const { at, suppressed } = this.#strangers
+    const left = Math.min(burst, this.#strangers.left + (now - at) / msPerStranger)
+    if (left < 1) {
+      this.#strangers = { left, at: now, suppressed: suppressed + 1 }
+      return []
+    }
+    this.#strangers = { left: left - 1, at: now, suppressed: 0 }
+    return [suppressed === 0 ? event : { ...event, detail: { ...event.detail, suppressed } }]
   }
 }
 

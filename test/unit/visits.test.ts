@@ -27,9 +27,29 @@ t.test('a person who comes again is a new visit', async (t) => {
   const visits = make()
   visits.see([seen(1, ann)], 0)
   visits.see([], 1000)
-  const again = visits.see([seen(2, ann)], 2000)
+  const again = visits.see([seen(2, ann)], 20_000)
   t.equal(again.events.length, 1)
   t.equal(again.grants.length, 1)
+})
+
+t.test('who turns away for a moment has not come again, and is let in all the same', async (t) => {
+  const visits = make()
+  visits.see([seen(1, ann)], 0)
+  for (let now = 1000; now < 9000; now += 1000) visits.see([], now)
+  const back = visits.see([seen(2, ann)], 9000)
+  t.same(back.events, [])
+  t.match(back.grants, [{ person: 'Ann', track: 2 }])
+  t.same(visits.see([seen(2, bob), seen(3, ann)], 9100).events.length, 1, 'somebody else is another visit')
+})
+
+t.test('a crowd of strangers is no flood, and what was left out is counted', async (t) => {
+  const visits = make()
+  const crowd = Array.from({ length: 500 }, (_, i) => visits.see([seen(i, stranger)], i * 100).events).flat()
+  t.ok(crowd.length >= 6 && crowd.length <= 11, `${crowd.length} events in 50 s`)
+  const told = crowd.reduce((sum, { detail }) => sum + 1 + Number(detail?.suppressed ?? 0), 0)
+  const [last] = visits.see([seen(1000, stranger)], 200_000).events
+  t.equal(told + 1 + Number(last?.detail?.suppressed ?? 0), 501)
+  t.match(visits.see([seen(1001, ann)], 200_001), { events: [{ type: 'known' }], grants: [{ person: 'Ann' }] })
 })
 
 t.test('a stranger is told once, and once more when he turns out to be known', async (t) => {
