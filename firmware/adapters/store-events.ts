@@ -1,6 +1,6 @@
 /** The audit log and the outbox. Each function runs inside a turn of the connection; those that change, in a transaction. */
 import { randomUUID } from 'node:crypto'
-import type { NewEvent, StoredEvent } from '../domain/events.js'
+import { accessEvents, type NewEvent, type StoredEvent } from '../domain/events.js'
 import { type EventQuery, type Outgoing, StoreError } from '../ports.js'
 import type { Statements } from './store-connection.js'
 import { refer, referDetail, showNames } from './store-names.js'
@@ -49,9 +49,17 @@ export async function insertEvent(sql: Statements, { event, at, waiting, session
   return (await showNames(sql, [row]))[0]!
 }
 
-/** Keeps the newest `limit`; answers how many were given up. */
-export const limitOutbox = (sql: Statements, seq: number, limit: number): Promise<number> =>
-  sql.run('DELETE FROM outbox WHERE seq <= ?', [seq - limit])
+/** Gives up the oldest telemetry beyond `limit`, and never an access event; with 0 nothing waits. Answers how many. */
+export async function limitOutbox(sql: Statements, limit: number): Promise<number> {
+  if (limit === 0) return sql.run('DELETE FROM outbox')
+  const { count } = (await sql.get<{ count: number }>('SELECT count(*) AS count FROM outbox'))!
+  if (count <= limit) return 0
+  return sql.run(
+    `DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox JOIN event USING (seq)
+     WHERE type NOT IN (${accessEvents.map(() => '?').join(', ')}) ORDER BY seq LIMIT ?)`,
+    [...accessEvents, count - limit],
+  )
+}
 
 export async function listEvents(
   sql: Statements,

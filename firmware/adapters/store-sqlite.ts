@@ -17,7 +17,10 @@ export interface StoreOptions {
   readonly path: string
   readonly clock?: Pick<Clock, 'wall'>
   readonly log: Log
-  /** Events that may wait to be sent; the oldest are given up beyond, in the outbox only. 0 where there is no broker. */
+  /**
+   * Events that may wait to be sent. Beyond it the oldest telemetry is given up, in the outbox only; access events wait
+   * as long as it takes. 0 where there is no broker.
+   */
   readonly outboxLimit?: number
   /** Milliseconds to wait for another process that is writing. */
   readonly busyTimeout?: number
@@ -72,9 +75,9 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
 
   const insertEvent = async (sql: Statements, event: NewEvent, waiting: boolean, at?: Date): Promise<StoredEvent> => {
     const stored = await log.insertEvent(sql, { event, waiting, session, at: at?.toISOString() ?? now() })
-    const dropped = await log.limitOutbox(sql, stored.seq, outboxLimit)
+    const dropped = await log.limitOutbox(sql, outboxLimit)
     if (dropped > 0 && !dropping && outboxLimit > 0) {
-      options.log.warn('more events wait for the broker than are kept for it: the oldest will not be sent', {
+      options.log.warn('more events wait for the broker than are kept for it: the oldest telemetry will not be sent', {
         outboxLimit,
       })
     }

@@ -2,12 +2,13 @@
  * Events on their way to the store and on to the broker. An event is durable before it is published; while the store
  * fails, events wait in memory, in order, and the door does not wait for them.
  */
-import type { NewEvent, StoredEvent } from '../domain/events.js'
+import { accessEvents, type NewEvent, type StoredEvent } from '../domain/events.js'
 import type { Broker, Clock, Log, Store } from '../ports.js'
 
-/** Events kept in memory while the store fails; the oldest go first beyond this. */
+/** Events kept in memory while the store fails; beyond this the oldest telemetry goes first, and never an access event. */
 const waitingLimit = 10_000
 const storeRetryMs = 2_000
+const sendRetryMs = 1_000
 
 export interface RecorderPorts {
   readonly store: Store
@@ -49,11 +50,19 @@ export class Recorder {
   record(event: NewEvent, stored?: (id: string) => void): void {
     const { clock } = this.#ports
     this.#waiting.push({ event, at: clock.wall(), takenAt: clock.now(), ...(stored && { stored }) })
-    if (this.#waiting.length > waitingLimit) {
-      this.#waiting.shift()
-      this.#ports.log.error('an event was lost: the store has failed for too long', { kept: waitingLimit })
-    }
+    if (this.#waiting.length > waitingLimit) this.#makeRoom()
     void this.#store()
+  }
+
+  #makeRoom(): void {
+    // Not the first one: it may be on its way into the store.
+    const index = this.#waiting.findIndex(({ event }, i) => i > 0 && !accessEvents.includes(event.type))
+    if (index < 0) return
+    const [lost] = this.#waiting.splice(index, 1)
+    this.#ports.log.error('an event was lost: the store has failed for too long', {
+      type: lost!.event.type,
+      kept: waitingLimit,
+    })
   }
 
   /** Sends what the store holds: events of an earlier run, or those that it took together with people. */
@@ -124,6 +133,8 @@ export class Recorder {
           await broker.publish('event', payload)
         } catch {
           await store.outgoingFailed(seq)
+          // A broker that stays and still does not take it must not be asked without a pause.
+          if (broker.connected) await new Promise<void>((resolve) => this.#ports.clock.after(sendRetryMs, resolve))
           continue
         }
         this.#takenAt.delete(seq)

@@ -10,6 +10,7 @@ export const eventTypes = [
   'door_closed',
   'exit',
   'tamper',
+  'command',
   'jammed',
   'alarm_ended',
   'mode_changed',
@@ -40,6 +41,27 @@ export const eventTypes = [
 ] as const
 
 export type EventType = (typeof eventTypes)[number]
+
+/**
+ * Who passed, who was kept out, who may pass from now on, and what was done to the door. These are never given up to
+ * make room; everything else is telemetry, of which the oldest goes first.
+ */
+export const accessEvents: readonly EventType[] = [
+  'granted',
+  'denied',
+  'exit',
+  'forced',
+  'held_open',
+  'door_closed',
+  'tamper',
+  'jammed',
+  'alarm_ended',
+  'mode_changed',
+  'command',
+  'enrolled',
+  'removed',
+  'renamed',
+]
 
 /** Free fields of an event: JSON scalars only, so that a row reads the same in SQLite, MQTT and a terminal. */
 export type Detail = Readonly<Record<string, string | number | boolean | null>>

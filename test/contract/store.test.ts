@@ -276,6 +276,18 @@ t.test('the outbox', async (t) => {
     t.same(await store.nextOutgoing(), { event, replayed: true })
   })
 
+  t.test('never gives up who passed', async (t) => {
+    const store = await open(t, undefined, { outboxLimit: 3 })
+    for (const type of ['granted', 'unknown', 'exit', 'known', 'denied', 'started', 'forced'] as const)
+      await store.append({ type }, true)
+    const waiting: string[] = []
+    for (let next = await store.nextOutgoing(); next; next = await store.nextOutgoing()) {
+      waiting.push(next.event.type)
+      await store.outgoingSent(next.event.seq)
+    }
+    t.same(waiting, ['granted', 'exit', 'denied', 'forced'], 'more than the limit, and in order')
+  })
+
   t.test('gives up the oldest when too many wait', async (t) => {
     const log = memoryLog()
     const store = await open(t, undefined, { log, outboxLimit: 3 })
