@@ -85,12 +85,13 @@ export interface Appliance {
   stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>
 }
 
-export function startAppliance(t: Owner, home: Home): Appliance {
+/** `within`: a command that runs the appliance in surroundings of its own, such as another network. */
+export function startAppliance(t: Owner, home: Home, within: readonly string[] = []): Appliance {
   let said = ''
   const before = existsSync(home.gpioLog) ? readFileSync(home.gpioLog, 'utf8').length : 0
   const child = spawnChild(
     t,
-    ['env', '-u', 'NODE_OPTIONS', process.execPath, cli, 'run', '--config', home.config],
+    [...within, 'env', '-u', 'NODE_OPTIONS', process.execPath, cli, 'run', '--config', home.config],
     'pipe',
   )
   child.stderr!.on('data', (chunk: Buffer) => {

@@ -33,8 +33,16 @@ export interface BrokerSettings {
 }
 
 export interface MosquittoSettings extends BrokerSettings {
-  /** Paths of PEM files. */
-  readonly tls?: { readonly cert: string; readonly key: string }
+  /** Paths of PEM files. With `ca`, clients need a certificate of it, and its CN is their user name. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string }
+  /** Path of an access list. */
+  readonly acl?: string
+  /** Another address to listen at, besides loopback. */
+  readonly address?: string
+  /** A folder to keep sessions and retained messages in over restarts. */
+  readonly persistence?: string
+  /** Lines of mosquitto.conf, as they are. */
+  readonly more?: readonly string[]
 }
 
 const program = ['/usr/sbin/mosquitto', '/usr/bin/mosquitto', '/usr/local/sbin/mosquitto'].find((path) =>
@@ -43,7 +51,7 @@ const program = ['/usr/sbin/mosquitto', '/usr/bin/mosquitto', '/usr/local/sbin/m
 export const noMosquitto = program ? false : 'mosquitto is not installed'
 
 export async function startMosquitto(t: Owner, settings: MosquittoSettings = {}): Promise<BrokerProcess> {
-  const { credentials, tls } = settings
+  const { credentials, tls, acl, address, persistence, more = [] } = settings
   const directory = temporaryDirectory(t)
   const port = await freePort()
   const config = join(directory, 'mosquitto.conf')
@@ -51,8 +59,11 @@ export async function startMosquitto(t: Owner, settings: MosquittoSettings = {})
     // As root it would drop to a user who cannot read our directory.
     `user ${userInfo().username}`,
     `listener ${port} 127.0.0.1`,
-    `allow_anonymous ${!credentials}`,
-    'persistence false',
+    ...(address ? [`listener ${port} ${address}`] : []),
+    `allow_anonymous ${!credentials && !tls?.ca}`,
+    ...(persistence
+      ? ['persistence true', `persistence_location ${persistence}/`, 'autosave_on_changes true', 'autosave_interval 1']
+      : ['persistence false']),
     'log_dest none',
   ]
   if (credentials) {
@@ -61,7 +72,9 @@ export async function startMosquitto(t: Owner, settings: MosquittoSettings = {})
     lines.push(`password_file ${passwords}`)
   }
   if (tls) lines.push(`certfile ${tls.cert}`, `keyfile ${tls.key}`)
-  writeFileSync(config, `${lines.join('\n')}\n`)
+  if (tls?.ca) lines.push(`cafile ${tls.ca}`, 'require_certificate true', 'use_identity_as_username true')
+  if (acl) lines.push(`acl_file ${acl}`)
+  writeFileSync(config, `${[...lines, ...more].join('\n')}\n`)
   return runBroker(t, port, [program ?? 'mosquitto', '-c', config])
 }
 
@@ -135,16 +148,26 @@ export interface Watcher {
   close(): Promise<void>
 }
 
+export interface WatchOptions extends Partial<Credentials> {
+  /** PEM texts. */
+  readonly ca?: Buffer
+  readonly cert?: Buffer
+  readonly key?: Buffer
+  readonly topics?: string | string[]
+  readonly protocolVersion?: 4 | 5
+}
+
 /** Subscribes to all topics; what the broker retains comes first. It stays away once the broker has gone. */
-export async function watch(t: Owner, url: string, credentials?: Credentials): Promise<Watcher> {
+export async function watch(t: Owner, url: string, options: WatchOptions = {}): Promise<Watcher> {
+  const { topics = '#', ...access } = options
   const received: Received[] = []
-  const client = await connectAsync(url, { ...credentials, reconnectPeriod: 0 })
+  const client = await connectAsync(url, { ...access, reconnectPeriod: 0 })
   client.on('message', (topic, payload, packet) => {
     received.push({ topic, payload: payload.toString(), retained: packet.retain })
   })
   client.on('error', () => {})
   t.teardown(() => client.end(true))
-  await client.subscribeAsync('#', { qos: 1 })
+  await client.subscribeAsync(topics, { qos: 1 })
   return {
     received,
     of: (topic) => received.filter((message) => message.topic === topic).map(({ payload }) => payload),
