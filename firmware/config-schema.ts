@@ -215,6 +215,7 @@ export const schema = {
   access: {
     rulesFile: text('JSON file of who may enter when; "" lets everybody enrolled in at any time'),
     rearmSeconds: seconds('A person who stays in view is let in again after this', 20),
+    absenceSeconds: seconds('A person who was away for longer comes again: a new event', 10),
     maxSightingAgeMs: whole('A sighting older than this opens nothing, ms', 1000, 50, 5000),
   },
   gpio: {
@@ -281,8 +282,16 @@ export const schema = {
     certFile: text('PEM of the client certificate'),
     keyFile: text('PEM of its key'),
     baseTopic: text('First part of every topic', 'facelatch', topicPath),
+    discovery: flag('Let Home Assistant find this door by itself; false takes it out again', true),
+    discoveryPrefix: text("First part of Home Assistant's own topics", 'homeassistant', topicPath),
     remoteUnlock: flag('Let lock/set open the door', false),
     remoteMode: flag('Let mode/set change between normal, lockdown and open', false),
+    codeFile: text('File that holds the code which UNLOCK, normal, open and enrolling must bring; "" asks for none'),
+    commandMaxAgeSeconds: {
+      doc: "How far a command's own time may be from ours; 0 does not look at it",
+      default: 10,
+      check: must('a number from 0 to 3600', (value) => isNumber(value) && value >= 0 && value <= 3600),
+    } as Key<number>,
     snapshots: flag('Publish an annotated picture with known and unknown events', false),
   },
   store: {

@@ -1,11 +1,7 @@
 /** The supervisor's composition root: which adapters, wired how, and what the signals do. */
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { startEmbeddedBroker } from './adapters/broker-embedded.js'
-import { createMqttBroker } from './adapters/broker-mqtt.js'
 import { claimExclusively } from './adapters/claim-socket.js'
-import { systemClock } from './adapters/clock-system.js'
+import { clockDoubt, systemClock } from './adapters/clock-system.js'
 import { createLog, type LogLevel } from './adapters/log-journal.js'
 import { openModeFile } from './adapters/mode-file.js'
 import { createRecognizerProcess } from './adapters/recognizer-process.js'
@@ -14,7 +10,7 @@ import { createCronScheduler } from './adapters/scheduler-cron.js'
 import { keepStore } from './adapters/store-keeper.js'
 import { createEffects } from './app/effects.js'
 import { enrollingOptions } from './app/enrolling.js'
-import { UserError } from './app/errors.js'
+import { createHomeAssistant } from './app/home-assistant.js'
 import { Housekeeping } from './app/housekeeping.js'
 import type { FromRecognizer, ToRecognizer } from './app/messages.js'
 import { Recorder } from './app/recorder.js'
@@ -24,8 +20,8 @@ import { Supervisor, type SupervisorEvent } from './app/supervisor.js'
 import type { Config } from './config.js'
 import { backoffMs } from './domain/backoff.js'
 import { openFan } from './fan.js'
+import { createBroker, packageVersion, readCode } from './home.js'
 import { doorOptions, driverFor, openLines } from './lines.js'
-import type { Broker, Log } from './ports.js'
 import { inRoot } from './root.js'
 import { storeOptions } from './store.js'
 
@@ -88,6 +84,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     ...(config.mqtt.url === '' && { outboxLimit: 0 }),
   })
   undo.push(() => store.close())
+  const code = readCode(config)
   const { broker, close: closeBroker } = await createBroker(config, log('mqtt'))
   undo.push(() => broker.stop().then(closeBroker))
 
@@ -99,9 +96,12 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     rulesFile: rules !== undefined,
     mode: mode.kept,
     remoteMode: config.mqtt.remoteMode,
-    visits: { rearmMs: config.access.rearmSeconds * 1000 },
+    visits: { rearmMs: config.access.rearmSeconds * 1000, absenceMs: config.access.absenceSeconds * 1000 },
     maxSightingAgeMs: config.access.maxSightingAgeMs,
     remoteUnlock: config.mqtt.remoteUnlock,
+    commandMaxAgeMs: config.mqtt.commandMaxAgeSeconds * 1000,
+    ...(code && { isCode: code.matches }),
+    startedAt: clock.now(),
     restingStrike: config.door.failMode === 'safe',
     snapshots: config.mqtt.snapshots,
     enrolment: enrollingOptions(config),
@@ -147,6 +147,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       recorder,
       mode,
       struck: (on) => on && latency.struck(clock.now()),
+      restartRecognizer: () => recognizer.restart({ type: 'stop' }),
       tellRecognizer: (message) => recognizer.send(message),
       ownHealth: () => ({
         peakMemory: process.resourceUsage().maxRSS * 1024,
@@ -165,7 +166,19 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
 
   gpio.onInput((line, on) => feed({ type: 'input', line, on, now: clock.now() }))
   broker.onConnection((connected) => feed({ type: 'broker', connected }))
-  broker.onCommand((command) => feed({ type: 'command', command, now: clock.now() }))
+  const home = createHomeAssistant({
+    config,
+    facts: code ? { codeIsNumeric: code.isNumeric } : {},
+    version: packageVersion(),
+    broker,
+    clock,
+  })
+  broker.onCommand((command) => {
+    if (home.heard(command)) return
+    const doubt = clockDoubt()
+    const wall = clock.wall().getTime()
+    feed({ type: 'command', command, now: clock.now(), wall, ...(doubt && { clockDoubt: doubt }) })
+  })
   feed({ type: 'boot', doorOpen: gpio.read('door'), bolted: gpio.read('bolt'), tampered: gpio.read('tamper') })
   feed({ type: 'broker', connected: config.mqtt.url === '' })
   const tick = () => feed({ type: 'tick', now: clock.now(), wall: clock.wall().getTime() })
@@ -185,6 +198,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   )
   const keyProblem = await store.keyProblem().catch(() => undefined)
   if (keyProblem !== undefined) recorder.record({ type: 'key_lost', detail: { reason: keyProblem } })
+  home.announce()
   recorder.resume()
   await broker.start()
   recognizer.start()
@@ -249,58 +263,4 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     return ending
   }
   return { ended, stop }
-}
-
-async function createBroker(config: Config, log: Log): Promise<{ broker: Broker; close: () => Promise<void> }> {
-  const { mqtt, device } = config
-  if (mqtt.url === '') return { broker: noBroker, close: async () => {} }
-  const embedded = mqtt.url.startsWith('embedded:') ? await startEmbeddedBroker(portOf(mqtt.url)) : undefined
-  const broker = createMqttBroker({
-    url: embedded?.url ?? mqtt.url,
-    clientId: `facelatch-${createHash('sha256').update(device.id).digest('hex').slice(0, 16)}`,
-    prefix: `${mqtt.baseTopic}/${device.id}`,
-    commandTopics: ['lock/set', 'mode/set', 'alarm/set', 'enrol/set'],
-    log,
-    clock: systemClock,
-    ...(mqtt.username ? { username: mqtt.username } : {}),
-    ...readSecrets(config),
-  })
-  return { broker, close: async () => embedded?.close() }
-}
-
-/** Only ever on loopback: it asks nobody for a password. */
-const portOf = (url: string) => ({ port: Number(new URL(url).port || 1883) })
-
-function readSecrets({ mqtt }: Config) {
-  const read = (key: 'passwordFile' | 'caFile' | 'certFile' | 'keyFile') => {
-    const file = mqtt[key]
-    if (!file) return undefined
-    try {
-      return readFileSync(file)
-    } catch (error) {
-      throw new UserError(
-        `cannot read mqtt.${key} ${file}: ${(error as NodeJS.ErrnoException).code}; check the path and its permissions`,
-      )
-    }
-  }
-  const password = read('passwordFile')
-    ?.toString('utf8')
-    .replace(/\r?\n$/, '')
-  const ca = read('caFile')
-  const cert = read('certFile')
-  const key = read('keyFile')
-  return { ...(password !== undefined && { password }), ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }
-}
-
-/** `mqtt.url: ""`: a door without a home. */
-const noBroker: Broker = {
-  connected: false,
-  start: async () => {},
-  onConnection: () => {},
-  onCommand: () => {},
-  state: () => {},
-  publish: async () => {
-    throw new Error('there is no broker')
-  },
-  stop: async () => {},
 }

@@ -224,6 +224,8 @@ export interface Broker {
   onCommand(listener: (command: BrokerCommand) => void): void
   /** Retained, QoS 1; the newest value per topic is sent again after each reconnection, before `online`. */
   state(topic: string, payload: string | Buffer): void
+  /** Sends all states once more, for a subscriber that has forgotten them. */
+  refresh(): void
   /**
    * QoS 1, not retained. Resolves when the broker has acknowledged; rejects at once when there is no connection or it is
    * lost, and when the broker does not answer. It is never sent a second time; who wants that publishes again, in order.

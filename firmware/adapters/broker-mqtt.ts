@@ -6,24 +6,23 @@
  *   sent again by anybody but the caller, and the broker keeps no commands for us while we are away.
  * - A connection that leaves one message unacknowledged for too long is given up, not only the message: what follows
  *   would overtake it.
+ * - MQTT 5 is tried first and 3.1.1 when the broker does not take it; nothing that is promised depends on version 5.
  */
-import { createSecureContext } from 'node:tls'
 import { connect, type IClientOptions, type MqttClient } from 'mqtt'
 import type { Broker, BrokerCommand, Clock, Log } from '../ports.js'
+import {
+  type EndpointOptions,
+  endpoint,
+  explain,
+  place,
+  silence,
+  speaksOtherVersion,
+  type Trouble,
+} from './broker-mqtt-endpoint.js'
 
-export interface MqttBrokerOptions {
-  /** `mqtt://host[:1883]` or `mqtts://host[:8883]`; user and password in it are used unless given below. */
-  readonly url: string
-  readonly username?: string
-  readonly password?: string
-  /** PEM texts, not paths. */
-  readonly ca?: string | Buffer
-  readonly cert?: string | Buffer
-  readonly key?: string | Buffer
+export interface MqttBrokerOptions extends EndpointOptions {
   /** Unique at the broker: it ends the older of two connections with the same one. */
   readonly clientId: string
-  /** What stands before each topic, without a slash at its end, e.g. `facelatch/front-door`. */
-  readonly prefix: string
   /** Subscribed at each connection; below the prefix, or with a leading slash outside it. */
   readonly commandTopics: readonly string[]
   readonly log: Log
@@ -41,9 +40,18 @@ const defaultTiming = {
   connect: 10_000,
   acknowledge: 10_000,
   stop: 1500,
-  /** Seconds; a silent broker is given up after one and a half times as long. */
-  keepalive: 20,
+  /**
+   * Seconds; a silent broker is given up after twice as long at most. A command that the network held back can be no
+   * older than that.
+   */
+  keepalive: 5,
 }
+
+/**
+ * The session ends with the connection, said in so many words; longer packets than any command are not even sent to us.
+ * MQTT 5, section 3.1.2.11.
+ */
+const sessionProperties = { sessionExpiryInterval: 0, receiveMaximum: 50, maximumPacketSize: 16_384 }
 
 interface Link {
   readonly client: MqttClient
@@ -60,7 +68,10 @@ export function createMqttBroker(options: MqttBrokerOptions): Broker {
   const commandListeners: ((command: BrokerCommand) => void)[] = []
   const states = new Map<string, string | Buffer>()
   const said = new Set<string>()
+  /** Topics that the broker did not let us write. */
+  const forbidden = new Set<string>()
   let settings: IClientOptions
+  let version: 4 | 5 = 5
   let link: Link | undefined
   let cancelRetry = () => {}
   let failures = 0
@@ -89,7 +100,10 @@ export function createMqttBroker(options: MqttBrokerOptions): Broker {
       }
       const cancel = clock.after(timing.acknowledge, () => lose(on, silence(`did not acknowledge ${topic}`)))
       on.pending.add(settle)
-      on.client.publish(fullTopic(topic), payload, { qos: 1, retain }, (error) => settle(error ?? undefined))
+      on.client.publish(fullTopic(topic), payload, { qos: 1, retain }, (error) => {
+        if (error) tellRefused(topic, error)
+        settle(error ?? undefined)
+      })
     })
 
   /** A state that is not acknowledged costs the connection, and the next one carries it again. */
@@ -97,10 +111,22 @@ export function createMqttBroker(options: MqttBrokerOptions): Broker {
     send(on, topic, payload, true).catch((error: Error) => log.debug('state not delivered', { topic, error }))
   }
 
+  /** Only MQTT 5 tells us; a broker that speaks 3.1.1 acknowledges what it throws away. */
+  const tellRefused = (topic: string, error: Error & { code?: unknown }): void => {
+    if (typeof error.code !== 'number' || error.code < 0x80 || forbidden.has(topic)) return
+    forbidden.add(topic)
+    const remedy = 'let our user write it'
+    log.error(`the broker refuses what we publish: ${remedy}`, { topic: fullTopic(topic), reason: error.message })
+  }
+
   const open = (): void => {
     let client: MqttClient
     try {
-      client = connect({ ...settings })
+      client = connect({
+        ...settings,
+        protocolVersion: version,
+        ...(version === 5 && { properties: sessionProperties }),
+      })
     } catch (error) {
       retry(explain(error as Error, settings), false)
       return
@@ -118,7 +144,7 @@ export function createMqttBroker(options: MqttBrokerOptions): Broker {
     if (link !== on || stopped) return
     on.up = true
     said.clear()
-    log.info('connected', { broker: place(settings) })
+    log.info('connected', { broker: place(settings), mqtt: version === 5 ? '5' : '3.1.1' })
     subscribe(on)
     for (const [topic, payload] of states) sendState(on, topic, payload)
     // Last, so that nobody sees us online with the states of another day.
@@ -130,7 +156,8 @@ export function createMqttBroker(options: MqttBrokerOptions): Broker {
     on.client.subscribe(fullTopic('availability'), { qos: 1 }, () => {})
     if (commandTopics.length === 0) return
     const topics = commandTopics.map(fullTopic)
-    on.client.subscribe(topics, { qos: 1 }, (error) => {
+    // As published: whoever lets a command be retained is told at once, not only after our next reconnection.
+    on.client.subscribe(topics, { qos: 1, ...(version === 5 && { rap: true }) }, (error) => {
       if (!error || link !== on) return
       const remedy = 'let our user read these topics'
       log.error(`the broker refuses our subscriptions, so no command will arrive: ${remedy}`, { topics, error })
@@ -151,6 +178,14 @@ export function createMqttBroker(options: MqttBrokerOptions): Broker {
     for (const reject of [...lost.pending]) reject(new Error(`MQTT broker ${place(settings)}: ${trouble.what}`))
     lost.client.end(true)
     if (stopped) return
+    if (!lost.up && speaksOtherVersion(error)) {
+      version = version === 5 ? 4 : 5
+      // Either version may be the one that is closed without a word; the other one need not wait, but only once.
+      if (version === 4) {
+        cancelRetry = clock.after(0, open)
+        return
+      }
+    }
     if (lost.up && clock.now() - lost.since > timing.longestWait) failures = 0
     retry(trouble, lost.up)
     if (lost.up) tell(connectionListeners, false)
@@ -169,7 +204,6 @@ export function createMqttBroker(options: MqttBrokerOptions): Broker {
       settings = {
         ...endpoint(options),
         clientId: options.clientId,
-        protocolVersion: 4,
         clean: true,
         reconnectPeriod: 0,
         connectTimeout: timing.connect,
@@ -186,6 +220,10 @@ export function createMqttBroker(options: MqttBrokerOptions): Broker {
     state(topic, payload) {
       states.set(topic, payload)
       if (link?.up) sendState(link, topic, payload)
+    },
+    refresh() {
+      const on = link
+      if (on?.up) for (const [topic, payload] of states) sendState(on, topic, payload)
     },
     publish(topic, payload) {
       if (!link?.up) return Promise.reject(new Error('MQTT broker: not connected'))
@@ -216,100 +254,4 @@ export function createMqttBroker(options: MqttBrokerOptions): Broker {
       // The connection is gone, and with it the need to say so: the will speaks.
     }
   }
-}
-
-type Endpoint = Pick<
-  IClientOptions,
-  'protocol' | 'host' | 'port' | 'username' | 'password' | 'ca' | 'cert' | 'key' | 'rejectUnauthorized'
->
-
-/** Throws for what no broker can ever mend. Taken apart here, since the library lets the URL's user win over ours. */
-function endpoint(options: MqttBrokerOptions): Endpoint {
-  const url = URL.canParse(options.url) ? new URL(options.url) : undefined
-  if (!url) throw new Error('mqtt.url is no URL: write it like mqtt://host:1883 or mqtts://host:8883')
-  const secure = url.protocol === 'mqtts:'
-  if (!secure && url.protocol !== 'mqtt:') {
-    throw new Error(`mqtt.url starts with ${url.protocol}//: only mqtt:// and mqtts:// are known`)
-  }
-  if (!url.hostname) throw new Error('mqtt.url names no host: write it like mqtt://host:1883')
-  if (/[+#\0]|^\/|\/$|^$/.test(options.prefix)) {
-    const remedy = 'leave out +, # and slashes at the ends'
-    throw new Error(`mqtt.baseTopic and device.id give ${JSON.stringify(options.prefix)}, which is no topic: ${remedy}`)
-  }
-  const username = options.username ?? (decode(url.username) || undefined)
-  const password = options.password ?? (decode(url.password) || undefined)
-  const result: Endpoint = {
-    protocol: secure ? 'mqtts' : 'mqtt',
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? (secure ? 8883 : 1883) : Number(url.port),
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-  }
-  const { ca, cert, key } = options
-  if (!secure && (ca || cert || key)) {
-    throw new Error('mqtt.caFile, certFile and keyFile need a TLS broker: write mqtt.url as mqtts://')
-  }
-  if (!secure) return result
-  const keys = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }
-  try {
-    createSecureContext(keys)
-  } catch (error) {
-    const reason = (error as Error).message
-    throw new Error(`mqtt.caFile, certFile and keyFile do not make a TLS identity: ${reason}`, { cause: error })
-  }
-  return { ...result, ...keys, rejectUnauthorized: true }
-}
-
-function decode(part: string): string {
-  try {
-    return decodeURIComponent(part)
-  } catch {
-    throw new Error('mqtt.url: its user or password has a % that is no escape: write it as %25')
-  }
-}
-
-const place = ({ host, port }: IClientOptions): string => `${host?.includes(':') ? `[${host}]` : host}:${port}`
-
-const silent = 'SILENT'
-const silence = (what: string): Error => Object.assign(new Error(what), { code: silent })
-
-interface Trouble {
-  readonly what: string
-  readonly remedy: string
-}
-
-/** `error`: none when the broker closed the connection without a word. */
-function explain(error: (Error & { code?: unknown }) | undefined, at: IClientOptions): Trouble {
-  switch (error?.code) {
-    case 'ECONNREFUSED':
-      return { what: `nothing listens at ${place(at)}`, remedy: 'start the broker or correct mqtt.url' }
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return { what: `the host ${at.host} is unknown`, remedy: 'correct mqtt.url or the name service' }
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-    case 'ETIMEDOUT':
-      return { what: `the host ${at.host} cannot be reached`, remedy: 'look at the network and at mqtt.url' }
-    // Return codes of CONNACK, MQTT 3.1.1 table 3.1.
-    case 2:
-      return { what: `${place(at)} refuses the client identifier ${at.clientId}`, remedy: 'change device.id' }
-    case 4:
-    case 5: {
-      const remedy = 'correct mqtt.username and mqtt.passwordFile, or the users of the broker'
-      return { what: `${place(at)} refuses our user name or password`, remedy }
-    }
-  }
-  // Timeouts of the library have no code.
-  if (error && (error.code === silent || /timeout/i.test(error.message))) {
-    return { what: `${place(at)} does not answer`, remedy: `look at the broker (${error.message})` }
-  }
-  if (!error || error.code === 'ECONNRESET' || error.code === 'EPIPE') {
-    const remedy = `look at the broker, and whether another client calls itself ${at.clientId}`
-    return { what: `${place(at)} closed the connection`, remedy }
-  }
-  if (at.protocol === 'mqtts' && typeof error.code === 'string') {
-    const remedy = 'look at mqtt.caFile, at the names in its certificate and at the clock'
-    return { what: `no TLS with ${place(at)}: ${error.message.trim().split('\n', 1)[0]}`, remedy }
-  }
-  return { what: `${place(at)}: ${error.message}`, remedy: 'look at the broker' }
 }

@@ -1,4 +1,5 @@
 /** The machine's own clock. */
+import { existsSync } from 'node:fs'
 import type { Clock } from '../ports.js'
 
 /** setTimeout fires at once for anything longer than a signed 32-bit number of milliseconds. */
@@ -28,4 +29,16 @@ export const systemClock: Clock = {
     wait(ms)
     return () => clearTimeout(timer)
   },
+}
+
+/** Where systemd-timesyncd is: https://www.freedesktop.org/software/systemd/man/systemd-timesyncd.service.html */
+const timesync = '/run/systemd/timesync'
+
+/**
+ * Why times of other machines cannot be compared with our wall clock, where there is evidence of that. A board without a
+ * battery starts with the time of its last shutdown, which is just where an old message would be believed.
+ */
+export function clockDoubt(folder = timesync): string | undefined {
+  if (!existsSync(folder) || existsSync(`${folder}/synchronized`)) return undefined
+  return 'our clock is not synchronised yet'
 }

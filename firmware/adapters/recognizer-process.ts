@@ -31,6 +31,8 @@ export interface RecognizerProcess<In> {
   /** False when no process is there to take it. */
   send(message: In): boolean
   readonly pid: number | undefined
+  /** Ends the process that is there, if any; the next one starts as after a failure. */
+  restart(farewell: In): void
   stop(farewell: In): Promise<void>
 }
 
@@ -98,6 +100,13 @@ export function createRecognizerProcess<In extends object, Out>(
       // A process that dies meanwhile is reported by its exit; the callback keeps the error from being thrown.
       child.send(message, () => {})
       return true
+    },
+    restart(farewell) {
+      const mine = child
+      if (!mine?.connected) return
+      mine.send(farewell, () => {})
+      const cancel = clock.after(farewellMs, () => mine.kill('SIGKILL'))
+      mine.once('exit', cancel)
     },
     async stop(farewell) {
       stopping = true

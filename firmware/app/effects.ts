@@ -17,6 +17,7 @@ export interface EffectPorts {
   /** Called when the strike line has its level. */
   readonly struck: (on: boolean) => void
   readonly tellRecognizer: (message: ToRecognizer) => void
+  readonly restartRecognizer: () => void
   readonly ownHealth: () => object
 }
 
@@ -27,6 +28,7 @@ export function createEffects(
   ports: EffectPorts,
   feed: (event: SupervisorEvent) => void,
 ): (effects: readonly Effect[]) => void {
+  let strikeFault = false
   const timers = new Map<Timer, () => void>()
   let ended = false
   const cancel = (timer: Timer) => {
@@ -37,8 +39,16 @@ export function createEffects(
   let warned: string | undefined
   const executors: Executors = {
     strike: ({ on }) => {
-      ports.gpio.write('lock', on)
-      ports.struck(on)
+      try {
+        ports.gpio.write('lock', on)
+        ports.struck(on)
+        if (strikeFault) feed({ type: 'strike', ok: true })
+        strikeFault = false
+      } catch (error) {
+        if (!strikeFault) feed({ type: 'strike', ok: false })
+        strikeFault = true
+        throw error
+      }
     },
     led: ({ on }) => ports.gpio.write('led', on),
     buzzer: ({ on }) => ports.gpio.write('buzzer', on),
@@ -99,8 +109,11 @@ export function createEffects(
         .publish('snapshot', Buffer.from(png))
         .catch((error: Error) => ports.log.warn(`a snapshot was not sent: ${error.message}`))
     },
-    'publish-health': ({ health }) =>
-      ports.broker.state('health', JSON.stringify({ recognizer: health, supervisor: ports.ownHealth() })),
+    'publish-health': ({ health, commands }) => {
+      const supervisor = { ...ports.ownHealth(), commands }
+      ports.broker.state('health', JSON.stringify({ recognizer: health, supervisor }))
+    },
+    'restart-recognizer': () => ports.restartRecognizer(),
     tell: ({ message }) => ports.log.info(message),
     complain: ({ message }) => ports.log.error(message),
   }

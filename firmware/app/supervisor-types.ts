@@ -1,4 +1,5 @@
 /** What reaches the supervisor, what it asks to be done, and what it says of itself. */
+import type { CommandTimes } from '../domain/commands.js'
 import type { DoorOptions, DoorTimer } from '../domain/door.js'
 import type { Saving, SessionTimer } from '../domain/enrolment-session.js'
 import type { NewEvent } from '../domain/events.js'
@@ -7,6 +8,7 @@ import type { SignalTimer } from '../domain/signals.js'
 import type { VisitsOptions } from '../domain/visits.js'
 import type { BrokerCommand, InputLine, RulesText } from '../ports.js'
 import type { RulesState } from './access-control.js'
+import type { CommandCounts } from './commands.js'
 import type { EnrollingOptions, EnrolmentAnswer } from './enrolling.js'
 import type { CameraStatus, FromRecognizer, Health } from './messages.js'
 
@@ -16,6 +18,12 @@ export interface SupervisorOptions {
   /** A sighting older than this opens nothing, ms. */
   readonly maxSightingAgeMs: number
   readonly remoteUnlock: boolean
+  /** A command's own time may differ from ours by this much, ms; 0 does not look at it. */
+  readonly commandMaxAgeMs?: number
+  /** Whether that is the code of commands that let somebody in; absent where none is asked for. */
+  readonly isCode?: (given: string) => boolean
+  /** Monotonic, ms: commands sent before it are not obeyed. */
+  readonly startedAt?: number
   /** Whether `mode/set` is obeyed. */
   readonly remoteMode: boolean
   /** `access.rulesFile` is set: until it was read once, no face opens. */
@@ -42,7 +50,9 @@ export type SupervisorEvent =
   | { readonly type: 'broker'; readonly connected: boolean }
   | { readonly type: 'recognizer'; readonly message: FromRecognizer; readonly now: number }
   | { readonly type: 'recognizer-lost'; readonly reason: string; readonly restartMs: number }
-  | { readonly type: 'command'; readonly command: BrokerCommand; readonly now: number }
+  | ({ readonly type: 'command'; readonly command: BrokerCommand } & CommandTimes)
+  /** Whether the strike's line could be driven, when that changed. */
+  | { readonly type: 'strike'; readonly ok: boolean }
   | { readonly type: 'people'; readonly count: number }
   | { readonly type: 'store'; readonly ok: boolean; readonly reason?: string }
   | { readonly type: 'stop' }
@@ -67,7 +77,8 @@ export type Effect =
   | { readonly do: 'publish'; readonly topic: string; readonly value: string }
   | { readonly do: 'send-gallery'; readonly embedder: string }
   | { readonly do: 'publish-snapshot'; readonly png: Uint8Array }
-  | { readonly do: 'publish-health'; readonly health: Health }
+  | { readonly do: 'publish-health'; readonly health: Health; readonly commands: CommandCounts }
+  | { readonly do: 'restart-recognizer' }
   | { readonly do: 'tell'; readonly message: string }
   | { readonly do: 'complain'; readonly message: string }
 

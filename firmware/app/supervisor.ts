@@ -6,11 +6,12 @@ import { type DoorEvent, type DoorState, initialDoor, lockState, phase, stepDoor
 import type { SessionEffect } from '../domain/enrolment-session.js'
 import type { NewEvent } from '../domain/events.js'
 import type { Mode } from '../domain/rules.js'
-import type { BrokerCommand, InputLine, RulesText } from '../ports.js'
+import type { InputLine, RulesText } from '../ports.js'
 import { AccessControl } from './access-control.js'
+import { CommandDesk } from './commands.js'
 import { Enrolling, type EnrolmentAnswer } from './enrolling.js'
 import type { FromRecognizer, Health } from './messages.js'
-import { orderOf, Refusals } from './orders.js'
+import { orderOf } from './orders.js'
 import { Signals } from './signals.js'
 import type { Effect, StateReport, SupervisorEvent, SupervisorOptions, Timer } from './supervisor-types.js'
 
@@ -29,13 +30,16 @@ export class Supervisor {
   #door: DoorState = initialDoor
   #report: StateReport
   readonly #published = new Map<string, string>()
-  readonly #refusals = new Refusals()
+  readonly #desk: CommandDesk
+  #strikeFault = false
   #healthAt = Number.NEGATIVE_INFINITY
   #endPublished = false
   #cameraReason: string | undefined
 
   constructor(options: SupervisorOptions) {
     this.#options = options
+    const { commandMaxAgeMs: maxAgeMs = 0, isCode, startedAt = Number.NEGATIVE_INFINITY } = options
+    this.#desk = new CommandDesk({ maxAgeMs, ...(isCode && { isCode }) }, startedAt)
     this.#enrolling = new Enrolling(options.enrolment)
     this.#access = new AccessControl({ ...options, sensor: options.door.sensor })
     this.#report = {
@@ -104,7 +108,10 @@ export class Supervisor {
           ...this.#enrol(this.#enrolling.recognizerLost()),
         ]
       case 'command':
-        return this.#command(event.command, event.now)
+        return this.#command(event)
+      case 'strike':
+        this.#strikeFault = !event.ok
+        return []
       case 'people':
         this.#report = { ...this.#report, people: event.count }
         return [...this.#sendGallery(), ...this.#enrol(this.#enrolling.people(event.count))]
@@ -121,6 +128,7 @@ export class Supervisor {
         return [
           ...this.#stepDoor({ type: 'lock' }),
           { do: 'strike', on: this.#options.restingStrike },
+          ...this.#desk.overdue(0, true).map((told) => record(told)),
           record({ type: 'stopped' }),
           // A timer left behind would keep the process, and tell of a door that nobody guards any more.
           { do: 'end-timers' },
@@ -222,39 +230,44 @@ export class Supervisor {
     return status === 'live' && before === 'fault' ? [record({ type: 'camera_restored' })] : []
   }
 
-  #command(command: BrokerCommand, now: number): Effect[] {
+  #command({ command, now, ...times }: Extract<SupervisorEvent, { type: 'command' }>): Effect[] {
+    const doubt = times.clockDoubt ?? (this.#report.clock === 'ok' ? undefined : 'our clock cannot be believed')
+    const { asked, refused } = this.#desk.handle(command, { ...times, now, ...(doubt && { clockDoubt: doubt }) })
+    if (!asked) return refused.map((event) => record(event))
     const { remoteUnlock, remoteMode } = this.#options
     const refusal = (mode: Mode) => this.#access.refusal(mode)
-    const standing = { remoteUnlock, remoteMode, door: this.#door, mode: this.#access.mode, refusal }
-    const order = orderOf(command, standing)
-    if (order === undefined) return []
+    const order = orderOf(asked, { remoteUnlock, remoteMode, door: this.#door, mode: this.#access.mode, refusal })
     if ('refused' in order) return this.#refuse(command.topic, order.refused, now)
+    const obeyed = () => this.#desk.obeyed(asked).map((event) => record(event))
     switch (order.order) {
       case 'unlock':
-        return this.#stepDoor({ type: 'grant', by: 'remote' })
+        return [...this.#stepDoor({ type: 'grant', by: 'remote' }), ...obeyed()]
       case 'lock':
-        return this.#stepDoor({ type: 'lock' })
+        return [...this.#stepDoor({ type: 'lock' }), ...obeyed()]
       case 'acknowledge':
-        return this.#stepDoor({ type: 'acknowledge' })
+        return [...this.#stepDoor({ type: 'acknowledge' }), ...obeyed()]
       case 'mode':
-        return this.#setMode(order.mode)
+        return [...this.#setMode(order.mode), ...obeyed()]
       case 'enrol':
-        return this.#enrolCommand(order.payload, now)
+        return this.#enrolCommand(order.payload, obeyed, now)
+      case 'restart':
+        return [{ do: 'restart-recognizer' }, ...obeyed()]
     }
   }
 
   #refuse(topic: string, reason: string, now: number, by?: string): Effect[] {
-    return this.#refusals.tell(topic, reason, now, by).map((event) => record(event))
+    return this.#desk.refuse(topic, reason, now, by).map((event) => record(event))
   }
 
-  #enrolCommand(payload: string, now: number): Effect[] {
+  #enrolCommand(payload: string, obeyed: () => Effect[], now: number): Effect[] {
     let effects: readonly SessionEffect[]
     try {
       effects = this.#enrolling.command(payload)
     } catch (error) {
       return this.#refuse('enrol/set', (error as Error).message, now)
     }
-    return this.#enrol(effects, now)
+    const heeded = !effects.some((effect) => effect.do === 'refuse')
+    return [...(heeded ? obeyed() : []), ...this.#enrol(effects, now)]
   }
 
   /** The session's effects are the supervisor's, but for what only it knows. */
@@ -320,22 +333,28 @@ export class Supervisor {
 
   /** Each account is a heartbeat; one is published now and then, and the last one of a recording at once. */
   #health(health: Health, now: number): Effect[] {
+    const overdue = this.#desk.overdue(now).map((event) => record(event))
     const ended = health.camera === 'ended' && !this.#endPublished
-    if (!ended && now - this.#healthAt < healthEveryMs) return []
+    if (!ended && now - this.#healthAt < healthEveryMs) return overdue
     this.#healthAt = now
     this.#endPublished = health.camera === 'ended'
-    return [{ do: 'publish-health', health }]
+    return [...overdue, { do: 'publish-health', health, commands: this.#desk.counts }]
   }
 
   #alarms() {
     const { alarm, jammed } = this.#door
-    return { forced: alarm === 'forced', held_open: alarm === 'held_open', jammed, tamper: this.#report.tamper }
+    return {
+      forced: alarm === 'forced',
+      held_open: alarm === 'held_open',
+      jammed: jammed || this.#strikeFault,
+      tamper: this.#report.tamper,
+    }
   }
 
   /** Retained topics whose value changed. */
   #states(): Effect[] {
     const states: [topic: string, value: string][] = [
-      ['lock/state', lockState(this.#door, this.#options.door)],
+      ['lock/state', this.#strikeFault ? 'JAMMED' : lockState(this.#door, this.#options.door)],
       ['mode/state', this.#report.mode],
       ['alarm/state', JSON.stringify(this.#alarms())],
       ['state', JSON.stringify(this.#report)],

@@ -211,7 +211,7 @@ async function rules({ access: { rulesFile } }: Config): Promise<Finding[]> {
 async function broker(config: Config): Promise<Finding[]> {
   const { mqtt } = config
   if (mqtt.url === '') return [note('mqtt', 'no broker is configured', 'set mqtt.url')]
-  const missing = (['passwordFile', 'caFile', 'certFile', 'keyFile'] as const).filter(
+  const missing = (['passwordFile', 'caFile', 'certFile', 'keyFile', 'codeFile'] as const).filter(
     (key) => mqtt[key] !== '' && !existsSync(mqtt[key]),
   )
   if (missing.length > 0)

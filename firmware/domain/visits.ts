@@ -13,6 +13,8 @@ import type { Verdict } from './types.js'
 export interface VisitsOptions {
   /** A known person who stays in view is let in again after this, ms. */
   readonly rearmMs: number
+  /** Who is away for longer comes again, ms. */
+  readonly absenceMs?: number
 }
 
 export interface VisitSighting {

@@ -146,7 +146,8 @@ export class DoorWorld {
   }
 
   command(topic: string, payload: string, retained = false): Effect[] {
-    return this.step({ type: 'command', command: { topic, payload: Buffer.from(payload), retained }, now: this.now })
+    const command = { topic, payload: Buffer.from(payload), retained }
+    return this.step({ type: 'command', command, now: this.now, wall: this.wall })
   }
 
   rules(value: unknown): Effect[] {

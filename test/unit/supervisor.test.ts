@@ -37,6 +37,7 @@ const command = (topic: string, payload: string, retained = false, now = 0): Sup
   type: 'command',
   command: { topic, payload: Buffer.from(payload), retained },
   now,
+  wall: now,
 })
 
 t.test('the strike is driven before anything is written or published', async (t) => {
@@ -84,6 +85,39 @@ t.test('whoever may publish cannot flood the audit log', async (t) => {
     [],
     'clearing a retained message',
   )
+})
+
+t.test('every obeyed command is an audit row', async (t) => {
+  const supervisor = make({ remoteUnlock: true })
+  t.match(supervisor.step(command('lock/set', 'LOCK'))[0], {
+    event: { type: 'command', detail: { topic: 'lock/set', command: 'LOCK' } },
+  })
+  const unlocking = supervisor.step(command('lock/set', '{"command":"UNLOCK"}'))
+  t.match(
+    unlocking.filter(({ do: what }) => what === 'record'),
+    [{ event: { type: 'granted', detail: { by: 'remote' } } }],
+  )
+  t.ok(kinds(supervisor.step(command('recognizer/set', 'RESTART'))).includes('restart-recognizer'))
+})
+
+t.test('what was refused in silence is told at the end, when no other refusal does', async (t) => {
+  const supervisor = make()
+  Array.from({ length: 21 }, () => supervisor.step(command('lock/set', 'x')))
+  t.match(
+    supervisor.step({ type: 'stop' }).flatMap((effect) => (effect.do === 'record' ? [effect.event] : [])),
+    [{ type: 'refused', detail: { suppressed: 11 } }, { type: 'stopped' }],
+  )
+})
+
+t.test('a strike that cannot be driven is jammed until it can', async (t) => {
+  const supervisor = make()
+  supervisor.step({ type: 'boot', doorOpen: false })
+  const lock = (ok: boolean) =>
+    supervisor
+      .step({ type: 'strike', ok })
+      .flatMap((effect) => (effect.do === 'publish' && effect.topic === 'lock/state' ? [effect.value] : []))
+  t.same(lock(false), ['JAMMED'])
+  t.same(lock(true), ['LOCKED'])
 })
 
 t.test('an outage of the camera is one event, however often it is tried again', async (t) => {
