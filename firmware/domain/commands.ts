@@ -155,7 +155,7 @@ function parse(payload: Uint8Array, topic: CommandTopic): Parsed | string {
   const enrolling = topic === 'enrol/set'
   const form = enrolling
     ? 'the payload must be a name, CANCEL, or JSON {"name", "at", "code"}'
-    : `the payload must be ${words.join(' or ')}, or JSON {"command", "at", "code"}`
+    : `the payload must be ${listed(words)}, or JSON {"command", "at", "code"}`
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(payload).trim()
@@ -182,6 +182,8 @@ function parse(payload: Uint8Array, topic: CommandTopic): Parsed | string {
   const word = words.find((one) => one === command)
   return word === undefined || Object.keys(others).length > 0 ? form : { word, ...credentials }
 }
+
+const listed = (words: readonly string[]) => (words.length > 2 ? `one of ${words.join(', ')}` : words.join(' or '))
 
 function timeOf(at: unknown): number | undefined {
   if (typeof at !== 'string' || !/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(at))

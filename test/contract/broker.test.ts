@@ -85,7 +85,8 @@ for (const [name, startBroker, skip] of makes) {
       let heard = 0
       device.onCommand(() => heard++)
       await device.start()
-      await until('it is connected', () => device.connected)
+      // It says so after it has asked for its commands.
+      await until('it is online', () => watcher.of(`${prefix}/availability`).includes('online'))
       await watcher.publish(`${prefix}/lock/set`, 'UNLOCK')
       await until('the command came', () => heard === 1)
       t.match(device.log.lines.join('\n'), /error: listener failed/)
