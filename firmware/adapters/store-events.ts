@@ -49,7 +49,7 @@ export async function insertEvent(sql: Statements, { event, at, waiting, session
   return (await showNames(sql, [row]))[0]!
 }
 
-/** Gives up the oldest telemetry beyond `limit`, never who passed; answers how many. With 0 nothing is kept for a broker. */
+/** Gives up the oldest telemetry beyond `limit`, and never an access event; with 0 nothing waits. Answers how many. */
 export async function limitOutbox(sql: Statements, limit: number): Promise<number> {
   if (limit === 0) return sql.run('DELETE FROM outbox')
   const { count } = (await sql.get<{ count: number }>('SELECT count(*) AS count FROM outbox'))!

@@ -154,7 +154,7 @@ function parse(payload: Uint8Array, topic: CommandTopic): Parsed | string {
   const words = commandWords[topic]
   const enrolling = topic === 'enrol/set'
   const form = enrolling
-    ? 'the payload must be a name, CANCEL, or JSON {"name", "at", "code"}'
+    ? 'the payload must be a name, {"name": "Ann"} or CANCEL; JSON may bring "at" and "code"'
     : `the payload must be ${listed(words)}, or JSON {"command", "at", "code"}`
   let text: string
   try {

@@ -34,8 +34,10 @@ function make(changes: object = {}) {
       ...give({ type: 'input', line: 'enrol', on: true, now }),
       ...give({ type: 'input', line: 'enrol', on: false, now }),
     ],
-    command: (payload: string, retained = false) =>
-      give({ type: 'command', command: { topic: 'enrol/set', payload: Buffer.from(payload), retained }, now: 0, wall: 0 }),
+    command: (payload: string, retained = false) => {
+      const command = { topic: 'enrol/set', payload: Buffer.from(payload), retained }
+      return give({ type: 'command', command, now: 0, wall: 0 })
+    },
     state: () =>
       JSON.parse(
         all
