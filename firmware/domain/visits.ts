@@ -1,7 +1,7 @@
 /**
- * A visit is one track's stay in view. It gives one `known` or `unknown` event, and one more when an unknown becomes
- * known; never one per frame. It also says when a known face asks to be let in: until it is, and again after `rearmMs` in
- * view. A denial is told once a visit and reason.
+ * A visit is one track's stay in view. It gives one `known` or `unknown` event, one more when an unknown becomes known, and
+ * one `spoof` when the face turns out to be a picture; never one per frame. It also says when a known face asks to be let in:
+ * until it is, and again after `rearmMs` in view. A denial is told once a visit and reason.
  */
 import type { Admission } from './access.js'
 import type { NewEvent } from './events.js'
@@ -36,6 +36,7 @@ interface Visit {
   told: Verdict['kind']
   person?: string | undefined
   grantedAt?: number | undefined
+  spoofTold?: true
   readonly denied: Set<string>
 }
 
@@ -95,19 +96,26 @@ export class Visits {
     if (verdict.kind === 'undecided') return []
     const visit = this.#visits.get(track) ?? { told: 'undecided', denied: new Set() }
     this.#visits.set(track, visit)
-    if (verdict.kind === 'unknown') {
-      if (visit.told !== 'undecided') return []
-      visit.told = 'unknown'
-      return [eventOf(verdict, track)]
+    const spoofs: NewEvent[] = []
+    if ((verdict.kind === 'spoof' || verdict.looksFlat) && !visit.spoofTold) {
+      visit.spoofTold = true
+      spoofs.push({ ...eventOf(verdict, track), type: 'spoof' })
     }
-    if (visit.person === verdict.person) return []
+    if (verdict.kind === 'spoof') return spoofs
+    if (verdict.kind === 'unknown') {
+      if (visit.told !== 'undecided') return spoofs
+      visit.told = 'unknown'
+      return [eventOf(verdict, track), ...spoofs]
+    }
+    if (visit.person === verdict.person) return spoofs
     Object.assign(visit, { told: 'known', person: verdict.person, grantedAt: undefined })
     visit.denied.clear()
-    return [eventOf(verdict, track)]
+    return [eventOf(verdict, track), ...spoofs]
   }
 }
 
 function eventOf(verdict: Exclude<Verdict, { kind: 'undecided' }>, track: number): NewEvent {
   const base = { track, similarity: verdict.similarity, detail: { votes: verdict.votes } }
-  return verdict.kind === 'known' ? { type: 'known', person: verdict.person, ...base } : { type: 'unknown', ...base }
+  const person = 'person' in verdict && verdict.person !== undefined ? { person: verdict.person } : {}
+  return { type: verdict.kind, ...person, ...base }
 }
