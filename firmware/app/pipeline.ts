@@ -127,7 +127,7 @@ export class Pipeline {
     this.#addStages(timings)
     return due.map(({ id, face }, i) => {
       const { clarity, ...answer } = faces[i]!
-      return { track: id, quality: quality(face!, frame, clarity), ...answer }
+      return { track: id, quality: quality(face!, frame, clarity), landmarks: face!.landmarks, ...answer }
     })
   }
 

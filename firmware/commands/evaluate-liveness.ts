@@ -6,7 +6,7 @@ import { decodePicture } from '../adapters/pictures-sharp.js'
 import { loadRecognizer, pictureFromRgb } from '../adapters/recognizer-native.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
-import { framesTogether } from '../domain/liveness.js'
+import { framesTogether, type LivenessFrame } from '../domain/liveness.js'
 import { attack, attackKinds } from '../evaluation/attacks.js'
 import { svg } from '../evaluation/chart.js'
 import {
@@ -113,11 +113,11 @@ async function evaluate(
   const left: Record<string, number> = {}
   try {
     for (const [i, { subject, kind, frames }] of shown.entries()) {
-      const read: (readonly number[])[] = []
+      const read: LivenessFrame[] = []
       for (const open of frames) {
-        const odds = await oddsOf(recognizer, await open(), config)
-        if (odds === undefined) left[kind] = (left[kind] ?? 0) + 1
-        else read.push(odds)
+        const seen = await frameOf(recognizer, await open(), config)
+        if (seen === undefined) left[kind] = (left[kind] ?? 0) + 1
+        else read.push(seen)
       }
       presentations.push({ subject, kind, frames: read })
       console.error(`${i + 1} of ${shown.length}: ${kind} ${subject}`)
@@ -149,10 +149,11 @@ async function evaluate(
 }
 
 /** What the door would have learned from this frame's subject. */
-async function oddsOf(recognizer: Recognizer, frame: Picture, config: Config): Promise<readonly number[] | undefined> {
+async function frameOf(recognizer: Recognizer, frame: Picture, config: Config): Promise<LivenessFrame | undefined> {
   try {
     const [face] = await facesOf(recognizer, frame)
-    return face !== undefined && face.quality >= config.votes.minQuality ? face.liveness : undefined
+    if (face?.liveness === undefined || face.quality < config.votes.minQuality) return undefined
+    return { odds: face.liveness, landmarks: face.landmarks }
   } finally {
     frame.release()
   }

@@ -3,8 +3,9 @@
  * lit, a print may catch the light. What the nets say of several frames of one track is fused, and so is what evaluation
  * measures: `fuse` is the only arithmetic there is.
  */
+import { movesAsPlane } from './flatness.js'
 import type { Link, Move } from './tracker.js'
-import type { Answer, Track, Verdict } from './types.js'
+import type { Answer, Landmarks, Track, Verdict } from './types.js'
 
 /** `require`: only living faces are known; `warn`: a picture is let in and told of. */
 export type LivenessMode = 'off' | 'warn' | 'require'
@@ -23,13 +24,21 @@ const maxAgeMs = 15_000
  */
 const mostTogether = 80
 
+/** What one frame tells. */
+export interface LivenessFrame {
+  /** Log-odds of a living face, one a net. */
+  readonly odds: readonly number[]
+  readonly landmarks?: Landmarks
+}
+
 /**
- * What the nets say of some frames together, as a share in [0, 1]; the same for one frame as for many.
- * `frames`: log-odds of a living face, one a net, for each frame. A frame is the mean of its nets, many frames are the mean of
- * the half that looks least alive: a living face is one in every frame, a picture in some, when it catches the light.
+ * How much some frames of one face, together, look alive, in [0, 1]; the same for one frame as for many. A frame is the mean
+ * of its nets, many frames are the mean of the half that looks least alive: a living face is one in every frame, a picture in
+ * some, when it catches the light. A face that moves as a plane is none, whatever the nets say.
  */
-export function fuse(frames: readonly (readonly number[])[]): number {
-  const odds = frames.map((nets) => nets.reduce((sum, one) => sum + one, 0) / nets.length)
+export function fuse(frames: readonly LivenessFrame[]): number {
+  if (movesAsPlane(frames.flatMap(({ landmarks }) => (landmarks === undefined ? [] : [landmarks])))) return 0
+  const odds = frames.map((frame) => frame.odds.reduce((sum, one) => sum + one, 0) / frame.odds.length)
   // Sorting would put what is no number anywhere.
   if (odds.some(Number.isNaN)) return 0
   const least = odds.sort((a, b) => a - b).slice(0, Math.ceil(odds.length / 2))
@@ -37,9 +46,8 @@ export function fuse(frames: readonly (readonly number[])[]): number {
   return 1 / (1 + Math.exp(-mean))
 }
 
-interface Reading {
+interface Reading extends LivenessFrame {
   readonly at: number
-  readonly odds: readonly number[]
 }
 
 interface Watch {
@@ -83,7 +91,7 @@ export class Liveness {
 
   /** Takes a frame's answers, under the ids they belong to; after `follow`. */
   add(answers: readonly Answer[], at: number): void {
-    for (const { track, liveness } of answers) {
+    for (const { track, liveness, landmarks } of answers) {
       if (liveness === undefined || liveness.length === 0) continue
       const watch = this.#watches.get(track) ?? fresh()
       this.#watches.set(track, watch)
@@ -91,7 +99,7 @@ export class Liveness {
       if (last !== undefined && last.at >= at) continue
       watch.readings = [
         ...watch.readings.filter((reading) => at - reading.at <= maxAgeMs),
-        { at, odds: liveness },
+        { at, odds: liveness, ...(landmarks && { landmarks }) },
       ].slice(-watch.needed)
       this.#decide(watch)
     }
@@ -104,7 +112,7 @@ export class Liveness {
   #decide(watch: Watch): void {
     if (watch.readings.length < watch.needed) return
     // Also when the odds are not numbers.
-    if (fuse(watch.readings.map(({ odds }) => odds)) >= this.#liveFrom) {
+    if (fuse(watch.readings) >= this.#liveFrom) {
       watch.decided = 'live'
       return
     }

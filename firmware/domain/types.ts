@@ -62,6 +62,8 @@ export interface Answer {
   readonly candidates: readonly Candidate[]
   /** Log-odds of a living face, one for each liveness net; absent where it was not judged. */
   readonly liveness?: readonly number[]
+  /** The same face's, where it is judged whether it lives. */
+  readonly landmarks?: Landmarks
 }
 
 export type Verdict =

@@ -1,8 +1,8 @@
 /**
  * How often a picture of somebody is taken for him, and he for a picture: presentation attack detection in the words of
- * ISO/IEC 30107-3. Log-odds of frames in, error rates out; the frames are fused by the function that the door uses.
+ * ISO/IEC 30107-3. What the nets say of frames in, error rates out; the frames are fused by the function that the door uses.
  */
-import { framesTogether, fuse } from '../domain/liveness.js'
+import { framesTogether, fuse, type LivenessFrame } from '../domain/liveness.js'
 import { atFalseRate, curve, type Rate, rate, type Scores } from './operating-points.js'
 
 /** Frames of one subject, in the order in which they were taken. */
@@ -10,8 +10,7 @@ export interface Presentation {
   readonly subject: string
   /** `live`, or the kind of attack. */
   readonly kind: string
-  /** Log-odds of a living face, one a net, for each frame. */
-  readonly frames: readonly (readonly number[])[]
+  readonly frames: readonly LivenessFrame[]
 }
 
 /** At one threshold. Who reaches it counts as living. */

@@ -7,7 +7,7 @@ import { judged, liveness, operatingPoint, type Presentation } from '../../firmw
 const shows = (subject: string, kind: string, odds: number, count = 40): Presentation => ({
   subject,
   kind,
-  frames: Array.from({ length: count }, (_, i) => [odds + 0.01 * (i % 10), odds]),
+  frames: Array.from({ length: count }, (_, i) => ({ odds: [odds + 0.01 * (i % 10), odds] })),
 })
 const share = (odds: number) => 1 / (1 + Math.exp(-odds))
 

@@ -1,10 +1,11 @@
 import t from 'tap'
+import { movesAsPlane } from '../../firmware/domain/flatness.js'
 import { framesTogether, fuse, heeding, Liveness } from '../../firmware/domain/liveness.js'
 import type { FollowedTrack, Link } from '../../firmware/domain/tracker.js'
 import type { Answer, Verdict } from '../../firmware/domain/types.js'
 import { Visits } from '../../firmware/domain/visits.js'
 import { Votes } from '../../firmware/domain/votes.js'
-import { faceAt, frameSize, square } from '../support/scenes.js'
+import { faceAt, frameSize, normal, seeded, square } from '../support/scenes.js'
 
 /** Log-odds of two nets of what they take for a living face, and for a picture. */
 const alive = [4, 5]
@@ -32,11 +33,66 @@ function show(liveness: Liveness, frames: readonly (readonly number[])[], from =
 const many = (odds: readonly number[], n = framesTogether) => Array<readonly number[]>(n).fill(odds)
 
 t.test('fusing', async (t) => {
-  t.ok(Math.abs(fuse([[2, -2]]) - 0.5) < 1e-12)
-  t.ok(fuse([[30, 30]]) < 1 && fuse([[-30, -30]]) > 0, 'never so sure that nothing counts any more')
-  t.ok(fuse([...many(alive, 5), ...many(flat, 5)]) < 0.01, 'what looks alive does not outvote what does not')
-  t.equal(fuse([[Number.NaN, 1], ...many(alive)]), 0)
-  t.equal(fuse([alive]), fuse(many(alive)), 'one frame and many are on one scale')
+  const fused = (frames: readonly (readonly number[])[]) => fuse(frames.map((odds) => ({ odds })))
+  t.ok(Math.abs(fused([[2, -2]]) - 0.5) < 1e-12)
+  t.ok(fused([[30, 30]]) < 1 && fused([[-30, -30]]) > 0, 'never so sure that nothing counts any more')
+  t.ok(fused([...many(alive, 5), ...many(flat, 5)]) < 0.01, 'what looks alive does not outvote what does not')
+  t.equal(fused([[Number.NaN, 1], ...many(alive)]), 0)
+  t.equal(fused([alive]), fused(many(alive)), 'one frame and many are on one scale')
+})
+
+/**
+ * Landmarks of a face of 90 pixels whose nose stands out by `depth` eye distances, turned about the upright and the level axis
+ * (radians), seen from afar; `noise`: of the detector, pixels.
+ */
+function turned(yaw: number, pitch: number, depth: number, noise: () => number): number[] {
+  const eyes = 34
+  const face = [
+    [-0.5, -0.57, 0],
+    [0.5, -0.57, 0],
+    [0, 0, depth],
+    [-0.4, 0.57, 0],
+    [0.4, 0.57, 0],
+  ] as const
+  return face.flatMap(([x, y, z]) => {
+    const across = x * Math.cos(yaw) + z * Math.sin(yaw)
+    const away = -x * Math.sin(yaw) + z * Math.cos(yaw)
+    return [300 + eyes * across + noise(), 240 + eyes * (y * Math.cos(pitch) - away * Math.sin(pitch)) + noise()]
+  })
+}
+
+t.test('a plane that is tilted gives itself away, a head that turns does not', async (t) => {
+  const random = seeded(5)
+  const noise = () => 0.5 * normal(random)
+  const flagged = (yaw: number, pitch: number, depth: number) => {
+    let count = 0
+    for (let run = 0; run < 200; run++) {
+      const phase = 6 * random()
+      const window = Array.from({ length: framesTogether }, (_, i) =>
+        turned(yaw * Math.sin(phase + i / 2), pitch * Math.sin(phase + i / 3), depth, noise),
+      )
+      if (movesAsPlane(window)) count++
+    }
+    return count
+  }
+  const head = 0.55
+  for (const [yaw, pitch] of [
+    [0, 0],
+    [0.1, 0.1],
+    [0.5, 0],
+    [0, 0.5],
+    [0.9, 0.3],
+  ] as const)
+    t.equal(flagged(yaw, pitch, head), 0, `a head, ${yaw} and ${pitch}`)
+  t.equal(flagged(0.2, 0.1, 0), 0, 'a photo that is held still shows nothing')
+  t.ok(flagged(0.9, 0, 0) > 190, 'a photo that is waved')
+
+  const window = Array.from({ length: framesTogether }, (_, i) => ({
+    odds: alive,
+    landmarks: turned(0.9 * Math.sin(i), 0, 0, noise),
+  }))
+  t.equal(fuse(window), 0, 'whatever the nets say')
+  t.equal(movesAsPlane([[], [Number.NaN], ...Array(9).fill(Array(10).fill(5))]), false, 'landmarks that are none')
 })
 
 t.test('decided with the tenth frame, not before', async (t) => {
