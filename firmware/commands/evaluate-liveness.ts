@@ -278,7 +278,8 @@ function page(result: Evaluated): string {
 /** The operating point for the manifest, with its basis. */
 function thresholdFrom({ fused, data, detector, subjects }: Evaluated): NonNullable<ModelEntry['threshold']> {
   const { best, crossValidated } = fused
-  const similarity = Number(best.threshold.toPrecision(3))
+  // Rounded up: never laxer than what was measured.
+  const similarity = Math.ceil(best.threshold * 1e4) / 1e4
   const attacks = Object.entries(crossValidated.apcer).map(([kind, { count, of }]) => `${count} of ${of} (${kind})`)
   const basis =
     `facelatch evaluate liveness on ${data}: ${detector}, ${livenessNets.join(' and ')}, fused over ${framesTogether} frames, ${subjects} subjects, ` +
