@@ -171,7 +171,7 @@ export const schema = {
       'onnxruntime',
     ),
     precision: choice("TensorRT's arithmetic: auto is fp16 where the GPU is fast at it", 'auto', 'fp32', 'fp16'),
-    detector: choice('Face detector', 'auto', 'mtcnn'),
+    detector: choice('Face detector; auto is mtcnn', 'auto', 'mtcnn', 'yunet'),
     embedder: text('A name from models/manifest.json, or auto for the best one installed', 'auto'),
     classifier: choice(
       'A person is his nearest template, or the mean of them; svm: the nearest, unless machines trained on all disagree',
@@ -189,7 +189,12 @@ export const schema = {
         (value) => value === null || (isNumber(value) && value > 0 && value < 1),
       ),
     } as Key<number | null>,
-    liveness: choice('Photo and screen detection', 'off'),
+    liveness: choice(
+      'A picture of a resident: off lets it in, warn lets it in and makes an event, require lets in living faces alone',
+      'off',
+      'warn',
+      'require',
+    ),
     threads: whole('Inference threads; 0 leaves one core to the supervisor', 0, 0, 64),
     heartbeatSeconds: seconds('Silence of the recognizer after which it is killed and started again', 10),
     models: text('Folder of built models; "" is the one beside the manifest'),

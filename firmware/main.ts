@@ -22,6 +22,7 @@ import { backoffMs } from './domain/backoff.js'
 import { openFan } from './fan.js'
 import { createBroker, packageVersion, readCode } from './home.js'
 import { doorOptions, driverFor, openLines } from './lines.js'
+import { livenessWarning } from './models.js'
 import { inRoot } from './root.js'
 import { storeOptions } from './store.js'
 
@@ -219,6 +220,8 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   await followPeople()
   const poll = setInterval(followPeople, galleryPollMs)
   if (driverFor(config) === 'simulated') mainLog.warn('the lines are simulated: no real strike is driven')
+  const warning = await livenessWarning(config)
+  if (warning !== undefined) mainLog.warn(warning)
   const housekeeping = new Housekeeping(storeJobs(store, clock, { ...config.store, schedule: config.schedule }), {
     ...{ store, clock, log: log('night'), scheduler: createCronScheduler(log('cron')) },
     record: (event) => recorder.record(event),

@@ -58,14 +58,92 @@ function thresholdsOf(config: Config, { name, threshold, thresholds }: ModelEntr
   return { threshold: similarity, gate: thresholds.svm.similarity }
 }
 
+/** Used together, in the order of their scores. The operating point of the pair stands with the first. */
+export const livenessNets = ['minifasnet-v2', 'minifasnet-v1se']
+
+/** What keeps the liveness nets from being used; undefined where they can be. */
+export async function livenessFault(config: Config): Promise<string | undefined> {
+  const manifest = readManifest()
+  for (const entry of livenessNets.map((name) => findModel(manifest, name))) {
+    const [problem] = await verifyModel(entry, modelsFolder(config))
+    if (problem) return formatProblem(problem)
+  }
+  return undefined
+}
+
+/** @throws ModelError when faces must live and nothing here can tell whether they do. */
+export async function checkLiveness(config: Config): Promise<void> {
+  if (config.recognizer.liveness !== 'require') return
+  const fault = await livenessFault(config)
+  if (fault !== undefined)
+    throw new ModelError(
+      `recognizer.liveness is "require", but ${fault}; or set it to "warn" or "off": photos then open the door`,
+    )
+}
+
+/** What everybody must know who hangs this on a door; undefined where living faces alone are let in. */
+export async function livenessWarning(config: Config): Promise<string | undefined> {
+  const { liveness } = config.recognizer
+  if (liveness === 'require') return undefined
+  const photos = `a photo of a resident opens the door: recognizer.liveness is "${liveness}"`
+  const fault = await livenessFault(config)
+  return fault === undefined ? photos : `${photos}, and ${fault}`
+}
+
+/** The nets that say whether a face lives; none where they are off, or missing and only wanted for a warning. */
+async function chooseLiveness(config: Config, manifest: Manifest) {
+  await checkLiveness(config)
+  if (config.recognizer.liveness === 'off' || (await livenessFault(config)) !== undefined) return undefined
+  const entries = livenessNets.map((name) => findModel(manifest, name))
+  return {
+    liveFrom: entries[0]!.threshold!.similarity,
+    nets: entries.map(({ files }) => {
+      const { file, input } = files.liveness!
+      const { width, height, colour, mean, scale, crop } = input
+      return {
+        path: join(modelsFolder(config), file),
+        width: width!,
+        height: height!,
+        colour,
+        mean,
+        scale,
+        crop: crop!,
+      }
+    }),
+  }
+}
+
+export const detectorName = ({ recognizer }: Config) => (recognizer.detector === 'yunet' ? 'yunet-n' : 'mtcnn')
+
+/** Scores that a face must reach: MTCNN's stages as published, YuNet's as measured (models/README.md). */
+const mtcnnScores: [number, number, number] = [0.6, 0.7, 0.7]
+const yunetScore = 0.7
+
+function detectorOptions(config: Config, { name, files }: ModelEntry): RecognizerSetup['options']['detector'] {
+  const { minFace, maxFaces } = config.recognizer
+  const at = (part: string) => join(modelsFolder(config), files[part]!.file)
+  return name === 'mtcnn'
+    ? {
+        type: 'mtcnn',
+        pnet: at('pnet'),
+        rnet: at('rnet'),
+        onet: at('onet'),
+        minFace,
+        maxFaces,
+        scores: mtcnnScores,
+        factor: 0.709,
+      }
+    : { type: 'yunet', path: at('detector'), minFace, maxFaces, score: yunetScore }
+}
+
 /**
- * Chooses detector and embedder and checks their files' sha256: a model that is not the one the manifest names is never run.
+ * Chooses detector, embedder and liveness nets and checks their files' sha256: a model that is not the one the manifest names is never run.
  * @throws ModelError with one line per file that is missing or wrong.
  */
 export async function chooseModels(config: Config): Promise<RecognizerSetup> {
   const manifest = readManifest()
   const folder = modelsFolder(config)
-  const detector = findModel(manifest, config.recognizer.detector === 'auto' ? 'mtcnn' : config.recognizer.detector)
+  const detector = findModel(manifest, detectorName(config))
   // Its O-Net settles a face's points, whatever found it.
   const points = findModel(manifest, 'mtcnn')
   const embedder = await chooseEmbedder(config, manifest)
@@ -74,29 +152,21 @@ export async function chooseModels(config: Config): Promise<RecognizerSetup> {
   ).flat()
   if (problems.length > 0) throw new ModelError(problems.map(formatProblem).join('\n'))
 
-  const at = (entry: ModelEntry, part: string) => join(folder, entry.files[part]!.file)
+  const liveness = await chooseLiveness(config, manifest)
   const { input } = embedder.files.embedder!
   return {
     embedder: embedder.name,
     ...thresholdsOf(config, embedder),
     classifier: config.recognizer.classifier,
+    ...(liveness && { liveFrom: liveness.liveFrom }),
     options: {
       engine: config.recognizer.engine,
       tensorrt: { precision: config.recognizer.precision, plans: config.recognizer.plans || join(folder, 'plans') },
       threads: config.recognizer.threads || Math.max(1, availableParallelism() - 1),
-      detector: {
-        type: 'mtcnn',
-        pnet: at(detector, 'pnet'),
-        rnet: at(detector, 'rnet'),
-        onet: at(detector, 'onet'),
-        minFace: config.recognizer.minFace,
-        maxFaces: config.recognizer.maxFaces,
-        scores: [0.6, 0.7, 0.7],
-        factor: 0.709,
-      },
-      landmarks: at(points, 'onet'),
+      detector: detectorOptions(config, detector),
+      landmarks: join(folder, points.files.onet!.file),
       embedder: {
-        path: at(embedder, 'embedder'),
+        path: join(folder, embedder.files.embedder!.file),
         width: input.width!,
         height: input.height!,
         colour: input.colour,
@@ -105,6 +175,7 @@ export async function chooseModels(config: Config): Promise<RecognizerSetup> {
         template: embedder.template!,
         dimensions: embedder.output!.dimensions,
       },
+      ...(liveness && { liveness: liveness.nets }),
     },
   }
 }

@@ -56,12 +56,16 @@ export interface StageTimings {
   readonly align: number
   readonly embed: number
   readonly match: number
+  readonly yunet: number
+  readonly liveness: number
 }
 
 export interface Identified {
   readonly embedding: Float32Array
   readonly candidates: readonly Candidate[]
   readonly clarity: Clarity
+  /** Log-odds of a living face, one for each liveness net; absent where it was not judged. */
+  readonly liveness?: readonly number[]
 }
 
 /** One template: an L2-normalised embedding of one picture of one person. */
@@ -91,10 +95,14 @@ export interface Recognizer {
   readonly embedder: string
   readonly dimensions: number
   readonly threshold: number
+  /** Fused score from which a face counts as living; undefined without liveness nets. */
+  readonly liveFrom: number | undefined
   detect(frame: Picture, regions?: readonly Box[]): Promise<{ faces: Face[]; timings: Partial<StageTimings> }>
   identify(
     frame: Picture,
     landmarks: readonly Landmarks[],
+    /** The same faces', where it is asked whether they live. */
+    boxes?: readonly Box[],
   ): Promise<{ faces: Identified[]; timings: Partial<StageTimings> }>
   setGallery(templates: readonly Template[]): void
   close(): Promise<void>

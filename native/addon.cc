@@ -153,6 +153,16 @@ bool Options::has(const char* key) const { return !get(key).IsUndefined(); }
 
 Options Options::object(const char* key) const { return Options(get(key), name(key)); }
 
+std::vector<Options> Options::objects(const char* key) const {
+  std::vector<Options> found;
+  if (!has(key)) return found;
+  if (!get(key).IsArray()) throw argumentError(object_.Env(), name(key) + " must be an array");
+  const auto array = get(key).As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i)
+    found.emplace_back(array.Get(i), name(key) + "[" + std::to_string(i) + "]");
+  return found;
+}
+
 std::string Options::string(const char* key) const {
   const Napi::Value value = get(key);
   if (!value.IsString()) throw argumentError(object_.Env(), name(key) + " must be a string");

@@ -91,6 +91,8 @@ class Options {
 
   bool has(const char* key) const;
   Options object(const char* key) const;
+  /// An array of objects; none where the key is missing.
+  std::vector<Options> objects(const char* key) const;
   std::string string(const char* key) const;
   std::string oneOf(const char* key, const std::vector<std::string>& allowed) const;
   double number(const char* key, double least, double most) const;

@@ -51,6 +51,11 @@ std::array<float, count> arrayOf(const std::vector<float>& values) {
   return result;
 }
 
+Normalisation readNormalisation(const Options& net) {
+  return {arrayOf<3>(net.numbers("mean", 3)), arrayOf<3>(net.numbers("scale", 3)),
+          net.oneOf("colour", {"rgb", "bgr"}) == "bgr"};
+}
+
 RecognizerOptions readOptions(const Napi::Value& value) {
   const Options given(value, "options");
   RecognizerOptions options;
@@ -70,15 +75,20 @@ RecognizerOptions readOptions(const Napi::Value& value) {
   options.threads = given.integer("threads", 0, 256);
 
   const Options detector = given.object("detector");
-  detector.oneOf("type", {"mtcnn"});
-  options.detector.pnet = detector.string("pnet");
-  options.detector.rnet = detector.string("rnet");
-  options.detector.onet = detector.string("onet");
   options.detector.minFace = detector.number("minFace", 20, 16384);
   options.detector.maxFaces = static_cast<size_t>(detector.integer("maxFaces", 1, 1000));
-  options.detector.scores = arrayOf<3>(detector.numbers("scores", 3));
-  // Beyond 0.95 a pyramid has hundreds of scales.
-  options.detector.factor = detector.number("factor", 0.1, 0.95);
+  if (detector.oneOf("type", {"mtcnn", "yunet"}) == "yunet") {
+    options.detector.type = DetectorType::yunet;
+    options.detector.yunet = detector.string("path");
+    options.detector.score = static_cast<float>(detector.number("score", 0.01, 1));
+  } else {
+    options.detector.pnet = detector.string("pnet");
+    options.detector.rnet = detector.string("rnet");
+    options.detector.onet = detector.string("onet");
+    options.detector.scores = arrayOf<3>(detector.numbers("scores", 3));
+    // Beyond 0.95 a pyramid has hundreds of scales.
+    options.detector.factor = detector.number("factor", 0.1, 0.95);
+  }
 
   options.landmarks = given.string("landmarks");
 
@@ -86,21 +96,24 @@ RecognizerOptions readOptions(const Napi::Value& value) {
   options.embedder.path = embedder.string("path");
   options.embedder.width = embedder.integer("width", 16, 1024);
   options.embedder.height = embedder.integer("height", 16, 1024);
-  options.embedder.normalisation.bgr = embedder.oneOf("colour", {"rgb", "bgr"}) == "bgr";
-  options.embedder.normalisation.mean = arrayOf<3>(embedder.numbers("mean", 3));
-  options.embedder.normalisation.scale = arrayOf<3>(embedder.numbers("scale", 3));
+  options.embedder.normalisation = readNormalisation(embedder);
   options.embedder.target = arrayOf<10>(embedder.numbers("template", 10));
   options.embedder.dimensions = static_cast<size_t>(embedder.integer("dimensions", 2, 4096));
+
+  for (const Options& net : given.objects("liveness")) {
+    options.liveness.push_back({net.string("path"), net.integer("width", 16, 1024), net.integer("height", 16, 1024),
+                                readNormalisation(net), net.number("crop", 1, 10)});
+  }
   return options;
 }
 
-std::vector<Box> readRegions(const Napi::Value& value) {
-  if (!value.IsArray()) throw argumentError(value.Env(), "regions must be an array of boxes");
+std::vector<Box> readBoxes(const Napi::Value& value, const std::string& name) {
+  if (!value.IsArray()) throw argumentError(value.Env(), name + " must be an array of boxes");
   const auto array = value.As<Napi::Array>();
-  if (array.Length() > 256) throw argumentError(value.Env(), "regions must be at most 256 boxes");
+  if (array.Length() > 256) throw argumentError(value.Env(), name + " must be at most 256 boxes");
   std::vector<Box> boxes;
   for (uint32_t i = 0; i < array.Length(); ++i) {
-    const Options box(array.Get(i), "regions[" + std::to_string(i) + "]");
+    const Options box(array.Get(i), name + "[" + std::to_string(i) + "]");
     boxes.push_back({box.number("x", -1e6, 1e6), box.number("y", -1e6, 1e6), box.number("width", 1, 1e6),
                      box.number("height", 1, 1e6)});
   }
@@ -145,6 +158,12 @@ Napi::Object identificationObject(Napi::Env env, const Identification& identific
   object["embedding"] = embedding;
   object["matches"] = matches;
   object["clarity"] = clarity;
+  if (!identification.liveness.empty()) {
+    Napi::Array liveness = Napi::Array::New(env, identification.liveness.size());
+    for (uint32_t i = 0; i < identification.liveness.size(); ++i)
+      liveness[i] = static_cast<double>(identification.liveness[i]);
+    object["liveness"] = liveness;
+  }
   return object;
 }
 
@@ -200,7 +219,7 @@ class RecognizerWrap : public Napi::ObjectWrap<RecognizerWrap> {
       const RecognizerPtr recognizer = opened(info.Env());
       const PicturePtr picture = pictureOfFrame(info[0]);
       const bool sweep = info[1].IsUndefined();
-      const std::vector<Box> regions = sweep ? std::vector<Box>() : readRegions(info[1]);
+      const std::vector<Box> regions = sweep ? std::vector<Box>() : readBoxes(info[1], "regions");
       struct Found {
         std::vector<Face> faces;
         DetectTimings timings;
@@ -217,6 +236,7 @@ class RecognizerWrap : public Napi::ObjectWrap<RecognizerWrap> {
         timings["pnet"] = found->timings.pnet;
         timings["rnet"] = found->timings.rnet;
         timings["onet"] = found->timings.onet;
+        timings["yunet"] = found->timings.yunet;
         Napi::Object object = Napi::Object::New(env);
         object["faces"] = faces;
         object["timings"] = timings;
@@ -240,13 +260,16 @@ class RecognizerWrap : public Napi::ObjectWrap<RecognizerWrap> {
       const double k = info[2].IsNumber() ? info[2].As<Napi::Number>().DoubleValue() : 0;
       if (!(k >= 1 && k <= 1e6) || k != std::floor(k))
         throw argumentError(env, "k must be a whole number from 1 to 1000000");
+      const std::vector<Box> boxes = info[3].IsUndefined() ? std::vector<Box>() : readBoxes(info[3], "boxes");
+      if (!boxes.empty() && boxes.size() != faces.size())
+        throw argumentError(env, "boxes must be as many as landmarks");
       struct Found {
         std::vector<Identification> faces;
         IdentifyTimings timings;
       };
       const auto found = std::make_shared<Found>();
       const auto work = [=] {
-        found->faces = recognizer->identify(*picture, faces, static_cast<size_t>(k), found->timings);
+        found->faces = recognizer->identify(*picture, faces, boxes, static_cast<size_t>(k), found->timings);
       };
       const auto result = [found](Napi::Env env) -> Napi::Value {
         Napi::Array faces = Napi::Array::New(env, found->faces.size());
@@ -255,6 +278,7 @@ class RecognizerWrap : public Napi::ObjectWrap<RecognizerWrap> {
         timings["align"] = found->timings.align;
         timings["embed"] = found->timings.embed;
         timings["match"] = found->timings.match;
+        timings["liveness"] = found->timings.liveness;
         Napi::Object object = Napi::Object::New(env);
         object["faces"] = faces;
         object["timings"] = timings;

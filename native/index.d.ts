@@ -93,7 +93,7 @@ export class Camera {
   close(): Promise<void>
 }
 
-export interface DetectorOptions {
+export interface MtcnnOptions {
   type: 'mtcnn'
   pnet: string
   rnet: string
@@ -108,6 +108,18 @@ export interface DetectorOptions {
   factor: number
 }
 
+export interface YunetOptions {
+  type: 'yunet'
+  path: string
+  /** As with MTCNN. The picture is made smaller until a face of this size is one that the net still sees well. */
+  minFace: number
+  maxFaces: number
+  /** Score a face must reach. */
+  score: number
+}
+
+export type DetectorOptions = MtcnnOptions | YunetOptions
+
 export interface EmbedderOptions {
   path: string
   width: number
@@ -120,6 +132,17 @@ export interface EmbedderOptions {
   template: number[]
   /** Length of an embedding; the file is refused when it differs. It has one input [N,3,height,width] and one output; N may be fixed. */
   dimensions: number
+}
+
+export interface LivenessNetOptions {
+  path: string
+  width: number
+  height: number
+  colour: 'rgb' | 'bgr'
+  mean: [number, number, number]
+  scale: [number, number, number]
+  /** Side of what the net sees, in sides of the face's box. */
+  crop: number
 }
 
 export interface RecognizerOptions {
@@ -137,14 +160,16 @@ export interface RecognizerOptions {
   /** Path of MTCNN's O-Net, which settles a face's points before it is aligned, whatever detected it. */
   landmarks: string
   embedder: EmbedderOptions
+  /** Nets that say whether a face lives, see `identify`. */
+  liveness?: LivenessNetOptions[]
   /** Threads of the CPU engine's one pool in the process, 0 for one per core. While a recognizer lives, its pool is shared. */
   threads: number
 }
 
 export interface Detection {
   faces: Face[]
-  /** Milliseconds spent in each stage on the worker thread. `pnet` is 0 for a refinement. */
-  timings: { pnet: number; rnet: number; onet: number }
+  /** Milliseconds spent in each stage on the worker thread. `pnet` is 0 for a refinement; stages of the other detector are 0. */
+  timings: { pnet: number; rnet: number; onet: number; yunet: number }
 }
 
 export interface Match {
@@ -171,12 +196,14 @@ export interface Identification {
   clarity: Clarity
   /** Best similarity per label, best first, at most `k` different labels. */
   matches: Match[]
+  /** Log-odds of a living face, one for each net of `RecognizerOptions.liveness`; absent where no boxes were given. */
+  liveness?: number[]
 }
 
 export interface IdentifyResult {
   /** One per face, in the order asked. */
   faces: Identification[]
-  timings: { align: number; embed: number; match: number }
+  timings: { align: number; embed: number; match: number; liveness: number }
 }
 
 /** Loaded engines and the gallery matrix; remembers no earlier frame. Calls may overlap; they run one after another. */
@@ -190,12 +217,20 @@ export class Recognizer {
   /** What loading did, one line each: plans built or loaded with their times, plans that could not be kept. */
   readonly notes: readonly string[]
   /**
-   * Full sweep without `regions`; with them only the refinement nets run, on those boxes (predicted faces, at most 256).
+   * Full sweep without `regions`; with them only those boxes are looked at (predicted faces, at most 256), which costs less.
    * Faces come largest first; boxes may reach beyond the picture.
    */
   detect(frame: Frame, regions?: readonly Box[]): Promise<Detection>
-  /** Settles the points, aligns, embeds and matches the faces with these landmarks in one batch. */
-  identify(frame: Frame, landmarks: readonly (readonly number[])[], k: number): Promise<IdentifyResult>
+  /**
+   * Settles the points, aligns, embeds and matches the faces with these landmarks in one batch. With `boxes`, one a face, it
+   * also says how much each looks like a living face.
+   */
+  identify(
+    frame: Frame,
+    landmarks: readonly (readonly number[])[],
+    k: number,
+    boxes?: readonly Box[],
+  ): Promise<IdentifyResult>
   /** The aligned input picture for one face, RGB, for looking at: `width * height * 3` bytes of the embedder's input. */
   align(frame: Frame, landmarks: readonly number[]): Promise<Buffer>
   /**

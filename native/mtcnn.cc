@@ -40,48 +40,7 @@ ShapeRange cropRange(int side, size_t batch) {
   return {{1, 3, side, side}, {most / 4, 3, side, side}, {most, 3, side, side}};
 }
 
-double area(const Box& box) { return box.width * box.height; }
-
-double overlapOf(const Box& a, const Box& b, Overlap overlap) {
-  const double width = std::min(a.x + a.width, b.x + b.width) - std::max(a.x, b.x);
-  const double height = std::min(a.y + a.height, b.y + b.height) - std::max(a.y, b.y);
-  if (width <= 0 || height <= 0) return 0;
-  const double shared = width * height;
-  return shared / (overlap == Overlap::ofUnion ? area(a) + area(b) - shared : std::min(area(a), area(b)));
-}
-
-bool better(const Candidate& a, const Candidate& b) { return a.score > b.score; }
-
-void keepBest(std::vector<Candidate>& candidates, size_t most) {
-  if (candidates.size() <= most) return;
-  const auto end = candidates.begin() + static_cast<std::ptrdiff_t>(most);
-  std::nth_element(candidates.begin(), end, candidates.end(), better);
-  candidates.erase(end, candidates.end());
-}
-
-/// Boxes a regression has turned inside out or thrown off the picture show no face.
-void dropUnusable(std::vector<Candidate>& candidates, const View& picture) {
-  const auto unusable = [&picture](const Candidate& candidate) {
-    const Box& box = candidate.box;
-    return !(box.width >= 1 && box.height >= 1 && std::isfinite(box.x) && std::isfinite(box.y) &&
-             box.x < picture.width && box.y < picture.height && box.x + box.width > 0 && box.y + box.height > 0);
-  };
-  candidates.erase(std::remove_if(candidates.begin(), candidates.end(), unusable), candidates.end());
-}
-
 }  // namespace
-
-void suppress(std::vector<Candidate>& candidates, double limit, Overlap overlap) {
-  std::stable_sort(candidates.begin(), candidates.end(), better);
-  std::vector<Candidate> kept;
-  for (const Candidate& candidate : candidates) {
-    const bool covered = std::any_of(kept.begin(), kept.end(), [&](const Candidate& winner) {
-      return overlapOf(winner.box, candidate.box, overlap) > limit;
-    });
-    if (!covered) kept.push_back(candidate);
-  }
-  candidates.swap(kept);
-}
 
 Box regressed(const Box& box, const std::array<float, 4>& regression) {
   const double left = box.x + regression[0] * box.width;
@@ -89,11 +48,6 @@ Box regressed(const Box& box, const std::array<float, 4>& regression) {
   const double right = box.x + box.width + regression[2] * box.width;
   const double bottom = box.y + box.height + regression[3] * box.height;
   return {left, top, right - left, bottom - top};
-}
-
-Box squared(const Box& box, double growth) {
-  const double side = std::max(box.width, box.height) * growth;
-  return {box.x + (box.width - side) / 2, box.y + (box.height - side) / 2, side, side};
 }
 
 std::vector<double> pyramid(int width, int height, double minFace, double factor) {
@@ -220,11 +174,7 @@ std::vector<Face> Mtcnn::refineCandidates(const View& picture, std::vector<Candi
   for (Candidate& candidate : candidates) candidate.box = regressed(candidate.box, candidate.regression);
   dropUnusable(candidates, picture);
   suppress(candidates, 0.7, Overlap::ofSmaller);
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate& a, const Candidate& b) { return area(a.box) > area(b.box); });
-  if (candidates.size() > options_.maxFaces) candidates.resize(options_.maxFaces, candidates.front());
-  std::vector<Face> faces;
-  for (const Candidate& candidate : candidates) faces.push_back({candidate.box, candidate.landmarks, candidate.score});
+  std::vector<Face> faces = largest(std::move(candidates), options_.maxFaces);
   timings.onet = millisecondsSince(start);
   return faces;
 }

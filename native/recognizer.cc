@@ -28,9 +28,10 @@ Recognizer::Trim::~Trim() { trimMemory(); }
 
 Recognizer::Nets::Nets(std::shared_ptr<EngineFactory> factory, const RecognizerOptions& options)
     : engines(std::move(factory)),
-      detector(*engines, options.detector),
+      detector(makeDetector(*engines, options.detector)),
       landmarker(*engines, options.landmarks),
-      embedder(*engines, options.embedder) {}
+      embedder(*engines, options.embedder),
+      liveness(*engines, options.liveness) {}
 
 /// A door with a slow recognizer is better than one without: whatever TensorRT lacks, the CPU takes over all nets.
 std::unique_ptr<Recognizer::Nets> Recognizer::load(const RecognizerOptions& options, std::string& fallback) {
@@ -53,15 +54,15 @@ Recognizer::Recognizer(const RecognizerOptions& options)
 }
 
 std::vector<Face> Recognizer::detect(const Picture& picture, DetectTimings& timings) {
-  return nets_->detector.detect(picture.view(), timings);
+  return nets_->detector->detect(picture.view(), timings);
 }
 
 std::vector<Face> Recognizer::refine(const Picture& picture, const std::vector<Box>& regions, DetectTimings& timings) {
-  return nets_->detector.refine(picture.view(), regions, timings);
+  return nets_->detector->refine(picture.view(), regions, timings);
 }
 
-std::vector<Identification> Recognizer::identify(const Picture& picture, const std::vector<Landmarks>& faces, size_t k,
-                                                 IdentifyTimings& timings) {
+std::vector<Identification> Recognizer::identify(const Picture& picture, const std::vector<Landmarks>& faces,
+                                                 const std::vector<Box>& boxes, size_t k, IdentifyTimings& timings) {
   const auto start = Clock::now();
   std::vector<std::vector<uint8_t>> aligned;
   for (const Landmarks& face : faces) {
@@ -75,10 +76,13 @@ std::vector<Identification> Recognizer::identify(const Picture& picture, const s
   std::vector<Identification> identifications;
   for (size_t i = 0; i < embeddings.size(); ++i) {
     std::vector<Match> matches = gallery->best(embeddings[i].data(), k);
-    identifications.push_back({std::move(embeddings[i]), std::move(matches), nets_->embedder.clarity(aligned[i])});
+    identifications.push_back({std::move(embeddings[i]), std::move(matches), nets_->embedder.clarity(aligned[i]), {}});
   }
-  timings = {milliseconds(start, alignedAt), milliseconds(alignedAt, embeddedAt),
-             milliseconds(embeddedAt, Clock::now())};
+  const auto matchedAt = Clock::now();
+  std::vector<std::vector<float>> liveness = nets_->liveness.judge(picture.view(), boxes);
+  for (size_t i = 0; i < liveness.size(); ++i) identifications.at(i).liveness = std::move(liveness[i]);
+  timings = {milliseconds(start, alignedAt), milliseconds(alignedAt, embeddedAt), milliseconds(embeddedAt, matchedAt),
+             milliseconds(matchedAt, Clock::now())};
   return identifications;
 }
 

@@ -1,4 +1,4 @@
-// Detector, embedder and gallery as one object: what JavaScript calls a Recognizer.
+// Detector, embedder, liveness nets and gallery as one object: what JavaScript calls a Recognizer.
 #pragma once
 
 #include <memory>
@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "clarity.h"
+#include "detector.h"
 #include "embedder.h"
 #include "gallery.h"
 #include "landmarks.h"
-#include "mtcnn.h"
+#include "liveness.h"
 #include "picture.h"
 
 namespace facelatch {
@@ -26,18 +27,23 @@ struct RecognizerOptions {
   int threads;
   EngineChoice engine = EngineChoice::onnxruntime;
   TensorRtOptions tensorrt{};
+  /// Empty where nobody asks whether a face lives.
+  std::vector<LivenessNetOptions> liveness{};
 };
 
 struct Identification {
   std::vector<float> embedding;
   std::vector<Match> matches;
   Clarity clarity;
+  /// Log-odds of a living face, one a net; empty where it was not asked.
+  std::vector<float> liveness;
 };
 
 struct IdentifyTimings {
   double align = 0;
   double embed = 0;
   double match = 0;
+  double liveness = 0;
 };
 
 /// One call at a time, except setGallery, which any thread may call at any time.
@@ -50,8 +56,9 @@ class Recognizer : Counted<Recognizer> {
 
   std::vector<Face> detect(const Picture& picture, DetectTimings& timings);
   std::vector<Face> refine(const Picture& picture, const std::vector<Box>& regions, DetectTimings& timings);
-  std::vector<Identification> identify(const Picture& picture, const std::vector<Landmarks>& faces, size_t k,
-                                       IdentifyTimings& timings);
+  /// `boxes`: the same faces', to judge whether they live; empty to leave that out.
+  std::vector<Identification> identify(const Picture& picture, const std::vector<Landmarks>& faces,
+                                       const std::vector<Box>& boxes, size_t k, IdentifyTimings& timings);
   std::vector<uint8_t> align(const Picture& picture, const Landmarks& landmarks);
   void setGallery(std::shared_ptr<const Gallery> gallery);
 
@@ -65,9 +72,10 @@ class Recognizer : Counted<Recognizer> {
   struct Nets {
     Nets(std::shared_ptr<EngineFactory> factory, const RecognizerOptions& options);
     std::shared_ptr<EngineFactory> engines;
-    Mtcnn detector;
+    std::unique_ptr<Detector> detector;
     Landmarker landmarker;
     Embedder embedder;
+    Liveness liveness;
   };
 
   static std::unique_ptr<Nets> load(const RecognizerOptions& options, std::string& fallback);

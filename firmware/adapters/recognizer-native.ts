@@ -44,6 +44,8 @@ export interface RecognizerSetup {
   readonly gate?: number
   /** `imprinting`: a person is the mean of his templates. The machines of `svm` are not the native side's. */
   readonly classifier: ClassifierName
+  /** Fused score from which a face counts as living; absent without liveness nets. */
+  readonly liveFrom?: number
 }
 
 /** @throws Error with `code` MODEL_LOAD. */
@@ -58,6 +60,7 @@ class Bound implements Recognizer {
   readonly embedder: string
   readonly threshold: number
   readonly dimensions: number
+  readonly liveFrom: number | undefined
   readonly #native: NativeRecognizer
   readonly #classifier: RecognizerSetup['classifier']
   /** The gallery's labels are indices into this. */
@@ -69,6 +72,7 @@ class Bound implements Recognizer {
     this.embedder = setup.embedder
     this.threshold = setup.threshold
     this.dimensions = setup.options.embedder.dimensions
+    this.liveFrom = setup.liveFrom
   }
 
   get engine(): string {
@@ -87,15 +91,16 @@ class Bound implements Recognizer {
     return this.#native.detect(frame as NativeFrame, regions)
   }
 
-  async identify(frame: Picture, landmarks: readonly Landmarks[]) {
+  async identify(frame: Picture, landmarks: readonly Landmarks[], boxes?: readonly Box[]) {
     const people = this.#people
-    const { faces, timings } = await this.#native.identify(frame as NativeFrame, landmarks, candidatesWanted)
+    const { faces, timings } = await this.#native.identify(frame as NativeFrame, landmarks, candidatesWanted, boxes)
     return {
       timings,
       // A gallery that was replaced meanwhile gives labels of a list that is gone: such an answer names nobody.
-      faces: faces.map(({ embedding, clarity, matches }) => ({
+      faces: faces.map(({ embedding, clarity, matches, liveness }) => ({
         embedding,
         clarity,
+        ...(liveness !== undefined && { liveness }),
         candidates:
           people === this.#people
             ? matches.map(({ label, similarity }) => ({ person: people[label]!, similarity }))

@@ -2,7 +2,7 @@
 import { agreed } from '../domain/classifiers.js'
 import { probabilities } from '../domain/svm.js'
 import type { Candidate } from '../domain/types.js'
-import type { Identified, Machines, Picture, Recognizer, Template, Trainer } from '../ports.js'
+import type { Identified, Machines, Recognizer, Template, Trainer } from '../ports.js'
 
 /**
  * Machines are trained beside the frames' path, each time the gallery has changed. Until they are there, and while there are
@@ -15,6 +15,7 @@ export class Agreeing implements Recognizer {
   readonly embedder: string
   readonly dimensions: number
   readonly threshold: number
+  readonly liveFrom: number | undefined
   readonly #inner: Recognizer
   readonly #gate: number
   readonly #trainer: Trainer
@@ -24,13 +25,14 @@ export class Agreeing implements Recognizer {
 
   /** @param failed training failed; the door goes on without the machines. */
   constructor(inner: Recognizer, gate: number, trainer: Trainer, failed: (reason: string) => void) {
-    const { engine, fallback, notes, embedder, dimensions, threshold } = inner
+    const { engine, fallback, notes, embedder, dimensions, threshold, liveFrom } = inner
     this.engine = engine
     this.fallback = fallback
     this.notes = notes
     this.embedder = embedder
     this.dimensions = dimensions
     this.threshold = threshold
+    this.liveFrom = liveFrom
     this.#inner = inner
     this.#gate = gate
     this.#trainer = trainer
@@ -41,8 +43,8 @@ export class Agreeing implements Recognizer {
     return this.#inner.detect(...given)
   }
 
-  async identify(frame: Picture, landmarks: Parameters<Recognizer['identify']>[1]) {
-    const { faces, timings } = await this.#inner.identify(frame, landmarks)
+  async identify(...given: Parameters<Recognizer['identify']>) {
+    const { faces, timings } = await this.#inner.identify(...given)
     const machines = this.#machines
     if (machines === undefined) return { faces, timings }
     return { timings, faces: faces.map((face) => ({ ...face, candidates: this.#judged(face, machines) })) }

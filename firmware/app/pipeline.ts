@@ -2,6 +2,7 @@
 import { createHistogram } from 'node:perf_hooks'
 import type { Config } from '../config.js'
 import type { FaceView } from '../domain/enrolment-collection.js'
+import { heeding, Liveness, type LivenessMode } from '../domain/liveness.js'
 import { type FrameSize, quality, qualityFactors } from '../domain/quality.js'
 import { type FollowedTrack, Tracker } from '../domain/tracker.js'
 import type { Answer } from '../domain/types.js'
@@ -25,6 +26,9 @@ export class Pipeline {
   readonly #minQuality: number
   readonly #tracker: Tracker
   readonly #votes: Votes
+  readonly #mode: LivenessMode
+  /** Undefined where nobody judges whether faces live. */
+  readonly #liveness: Liveness | undefined
   readonly #stages = new Map<string, number>()
   readonly #frameTimes = createHistogram()
   #frames = 0
@@ -41,12 +45,18 @@ export class Pipeline {
     this.#minQuality = config.enrolment.minQuality
     this.#tracker = new Tracker(recognizer.threshold, config.tracker)
     this.#votes = new Votes(recognizer.threshold, config.votes)
+    const { liveFrom } = recognizer
+    this.#liveness = liveFrom === undefined ? undefined : new Liveness(liveFrom)
+    this.#mode = config.recognizer.liveness
+    if (this.#mode === 'require' && this.#liveness === undefined)
+      throw new Error('recognizer.liveness is "require", and no liveness net is loaded')
   }
 
   /** A new camera session: its stream time starts again, and nobody was seen in it yet. */
   begin(): void {
     this.#tracker.reset()
     this.#votes.reset()
+    this.#liveness?.reset()
     this.#sampledAt = Number.NEGATIVE_INFINITY
   }
 
@@ -67,11 +77,15 @@ export class Pipeline {
     const plan = this.#tracker.plan(frame.at)
     const { faces, timings } = await this.#recognizer.detect(frame, plan.kind === 'refine' ? plan.boxes : undefined)
     const tracks = this.#tracker.update(faces, frame.at, plan)
-    const due = this.#withSample(this.#votes.due(tracks, frame.at, frame), tracks, frame)
+    this.#liveness?.see(tracks)
+    const wanted = this.#votes.due(tracks, frame.at, frame, (track) => this.#liveness?.pending(track) ?? false)
+    const due = this.#withSample(wanted, tracks, frame)
     const answers = await this.#identify(frame, due)
     const { answers: owned, moves } = this.#tracker.remember(answers, frame.at)
     this.#votes.follow(moves)
+    this.#liveness?.follow(moves)
     this.#votes.add(owned, frame.at)
+    this.#liveness?.add(owned, frame.at)
     const sighted = this.#tracker.tracks.map((track) => this.#sight(track, owned, frame))
 
     this.#frames++
@@ -108,16 +122,17 @@ export class Pipeline {
   async #identify(frame: Picture, due: readonly FollowedTrack[]): Promise<Answer[]> {
     if (due.length === 0) return []
     const landmarks = due.map(({ face }) => face!.landmarks)
-    const { faces, timings } = await this.#recognizer.identify(frame, landmarks)
+    const boxes = this.#liveness === undefined ? undefined : due.map(({ face }) => face!.box)
+    const { faces, timings } = await this.#recognizer.identify(frame, landmarks, boxes)
     this.#addStages(timings)
     return due.map(({ id, face }, i) => {
       const { clarity, ...answer } = faces[i]!
-      return { track: id, quality: quality(face!, frame, clarity), ...answer }
+      return { track: id, quality: quality(face!, frame, clarity), landmarks: face!.landmarks, ...answer }
     })
   }
 
   #sight({ id, state, box, face }: FollowedTrack, answers: readonly Answer[], frame: Picture): SightedTrack {
-    const verdict = this.#votes.verdict(id, frame.at)
+    const verdict = heeding(this.#votes.verdict(id, frame.at), this.#liveness?.verdict(id) ?? 'undecided', this.#mode)
     const answer = answers.find(({ track }) => track === id)
     const verified = verdict.kind === 'known' && answer !== undefined && this.#votes.voteOf(answer) === verdict.person
     if (face === undefined) return { id, state, box, verdict, verified }

@@ -6,7 +6,7 @@ import { wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { parseRules } from '../domain/rules-parse.js'
 import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
-import { chooseModels } from '../models.js'
+import { chooseModels, detectorName, livenessFault } from '../models.js'
 import type { LineReport } from '../ports.js'
 import { readArguments, readConfig } from './arguments.js'
 import { fanFindings } from './doctor-fan.js'
@@ -36,6 +36,7 @@ export async function main(args: string[]): Promise<number> {
     machine,
     nativeAddon,
     models,
+    liveness,
     engine,
     camera,
     lines,
@@ -90,7 +91,7 @@ async function nativeAddon(): Promise<Finding[]> {
 async function models(config: Config): Promise<Finding[]> {
   try {
     const { embedder, threshold } = await chooseModels(config)
-    return [ok('models', `detector mtcnn, embedder ${embedder}, threshold ${threshold}`)]
+    return [ok('models', `detector ${detectorName(config)}, embedder ${embedder}, threshold ${threshold}`)]
   } catch (error) {
     return String((error as Error).message)
       .split('\n')
@@ -98,6 +99,18 @@ async function models(config: Config): Promise<Finding[]> {
         faultOf('models', new Error(message.replace(/: run /, '; run ')), 'run "facelatch models build"'),
       )
   }
+}
+
+async function liveness(config: Config): Promise<Finding[]> {
+  const mode = config.recognizer.liveness
+  const missing = await livenessFault(config).catch((error: Error) => error.message)
+  if (mode === 'require') return missing === undefined ? [ok('liveness', 'only living faces open the door')] : []
+  const what = `recognizer.liveness is "${mode}": a photo of a resident opens the door`
+  return [
+    missing === undefined
+      ? note('liveness', what, 'set recognizer.liveness to "require"')
+      : note('liveness', `${what}; ${missing}`, 'install the models, then set recognizer.liveness to "require"'),
+  ]
 }
 
 async function engine(config: Config): Promise<Finding[]> {

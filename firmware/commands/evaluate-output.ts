@@ -10,18 +10,20 @@ import type { VerificationResult } from './evaluate-verification.js'
 export const percent = (value: number) => `${(100 * value).toFixed(2)} %`
 export const counted = ({ count, of, value, low, high }: Rate) =>
   `${percent(value)} (${count} of ${of}; ${percent(low)} to ${percent(high)})`
+const detected = ({ embedder, detector }: Evaluation) => (detector === 'mtcnn' ? embedder : `${embedder}, ${detector}`)
 const similarity = (value: number) => value.toFixed(4)
 
 /** What has curves. */
 type Drawn = Exclude<Evaluation, AttractionResult>
 
-export function printResult(result: Evaluation): void {
-  console.log(`\n${heading(result)}`)
-  printTables(tables(result))
-}
+/** A table: its first row is the head. */
+export type Grid = string[][]
 
-export function printTables(tables: readonly string[][][]): void {
-  for (const [head, ...rows] of tables) {
+export const printResult = (result: Evaluation): void => printGrids(heading(result), tables(result))
+
+export function printGrids(title: string, grids: readonly Grid[]): void {
+  console.log(`\n${title}`)
+  for (const [head, ...rows] of grids) {
     console.log('')
     const all = [head!, ...rows]
     const widths = head!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))
@@ -122,6 +124,12 @@ const cells = ({ threshold, accepted, falselyAccepted }: OperatingPoint) => [
   counted(falselyAccepted),
 ]
 
+const limits = 'In brackets: what was counted, and the limits within which the true share lies 19 times in 20.'
+
+/** One evaluation's page. */
+export const pageOf = (title: string, drawing: string, subtitle: string, grids: readonly Grid[]): string =>
+  page(title, [drawing, paragraph(limits), paragraph(subtitle), ...grids.map(([head, ...body]) => table(head!, body))])
+
 /** All results are of one kind. `bare`: the curves alone. */
 export function reportPage(results: readonly Drawn[], bare: boolean): string {
   const drawing = svg(chart(results))
@@ -131,7 +139,6 @@ export function reportPage(results: readonly Drawn[], bare: boolean): string {
     paragraph(heading(result)),
     ...tables(result).map(([head, ...body]) => table(head!, body)),
   ])
-  const limits = 'In brackets: what was counted, and the limits within which the true share lies 19 times in 20.'
   return page(title, [drawing, paragraph(limits), ...sections])
 }
 
@@ -143,7 +150,7 @@ function chart(results: readonly Drawn[]): Chart {
       y: 'true accept rate',
       from: 1e-3,
       least: 0.8,
-      series: results.map((result) => ({ name: result.embedder, points: (result as VerificationResult).roc })),
+      series: results.map((result) => ({ name: detected(result), points: (result as VerificationResult).roc })),
     }
   return {
     title: 'Who is it, if anybody?',
@@ -151,9 +158,9 @@ function chart(results: readonly Drawn[]): Chart {
     y: 'true-positive identification rate',
     from: 1e-3,
     least: 0.6,
-    series: (results as readonly IdentificationResult[]).flatMap(({ embedder, single, leftOut }) => [
-      { name: embedder, points: single.curve },
-      { name: `${embedder}, five fused`, points: leftOut.fused.curve, dashed: true },
+    series: (results as readonly IdentificationResult[]).flatMap((result) => [
+      { name: detected(result), points: result.single.curve },
+      { name: `${detected(result)}, five fused`, points: result.leftOut.fused.curve, dashed: true },
     ]),
   }
 }

@@ -7,7 +7,7 @@ import { readArguments, readConfig } from './arguments.js'
 import { embed, writeReport } from './evaluate.js'
 import { type Dataset, dealt, readDataset, without } from './evaluate-data.js'
 import { defaultCache } from './evaluate-embeddings.js'
-import { printTables } from './evaluate-output.js'
+import { printGrids } from './evaluate-output.js'
 import { runTracking, type TrackingResult, type TrackingSettings } from './evaluate-tracking.js'
 import { trackingHeading, trackingTables } from './evaluate-tracking-output.js'
 
@@ -51,17 +51,14 @@ export async function main(args: string[]): Promise<number> {
 
   const data = without(readDataset(resolve(values.data ?? inRoot('../shared/data/lfw-dev'))), values.without ?? [])
   const config = readConfig(values.config)
-  const name = values.embedder ?? config.recognizer.embedder
+  const nets = { ...config.recognizer, ...(values.embedder !== undefined && { embedder: values.embedder }) }
   const pictures = picturesFor(data, settings)
-  const { context, embeddings } = await embed(config, name, settings.classifier, data, pictures, values.cache)
+  const { context, embeddings } = await embed(config, nets, settings.classifier, data, pictures, values.cache)
   const result = await runTracking(data, embeddings, context, config, settings, (done, of) => {
     if (done % 100 === 0 || done === of) console.error(`${context.embedder}: played ${done} of ${of} sequences`)
   })
   if (values.json) console.log(JSON.stringify(result))
-  else {
-    console.log(`\n${trackingHeading(result)}`)
-    printTables(trackingTables(result))
-  }
+  else printGrids(trackingHeading(result), trackingTables(result))
   if (report !== undefined) writeReport(report, trackingPage(result))
   return 0
 }

@@ -76,12 +76,16 @@ class Witness implements Recognizer {
     return this.#inner.threshold
   }
 
+  get liveFrom() {
+    return this.#inner.liveFrom
+  }
+
   detect(frame: Picture, regions?: readonly Box[]) {
     return this.#inner.detect((frame as SequencePicture).native, regions)
   }
 
-  async identify(frame: Picture, landmarks: readonly Landmarks[]) {
-    const result = await this.#inner.identify((frame as SequencePicture).native, landmarks)
+  async identify(frame: Picture, landmarks: readonly Landmarks[], boxes?: readonly Box[]) {
+    const result = await this.#inner.identify((frame as SequencePicture).native, landmarks, boxes)
     this.answers.push(
       ...result.faces.map(({ candidates: [best] }, i) => ({
         box: span(landmarks[i]!),

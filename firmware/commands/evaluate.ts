@@ -4,7 +4,7 @@ import { findModel, writeThreshold } from '../adapters/models-manifest.js'
 import type { RecognizerSetup } from '../adapters/recognizer-native.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
-import { chooseModels, manifestPath, readManifest } from '../models.js'
+import { chooseModels, detectorName, manifestPath, readManifest } from '../models.js'
 import { inRoot } from '../root.js'
 import { readArguments, readConfig } from './arguments.js'
 import { type AttractionResult, runAttraction } from './evaluate-attraction.js'
@@ -22,16 +22,18 @@ import {
 import { printResult, reportPage } from './evaluate-output.js'
 import { runVerification, type VerificationResult } from './evaluate-verification.js'
 
-const usage = `usage: facelatch evaluate verification|identification|attraction|tracking [--data DIR] [--embedder NAME]… [--enrol N] [--as-enrolled] [--classifier NAME] [--json] [--report FILE] [--write-threshold] [--cache DIR] [--config FILE]
+const usage = `usage: facelatch evaluate verification|identification|attraction|tracking|liveness [--data DIR] [--embedder NAME]… [--detector NAME]… [--enrol N] [--as-enrolled] [--classifier NAME] [--json] [--report FILE] [--write-threshold] [--cache DIR] [--config FILE]
 verification     are two pictures of one person: accuracy in ten folds, ROC, true accept rate at false accept rates
 identification   who is it, if anybody: people enrolled with their first N pictures (5) and asked for with the others,
                  strangers never enrolled; one picture at a time, and fused over five
 attraction       the ten people with most pictures, one after the other, have twenty templates and all others N: do they
                  attract strangers, and with which classifier
 tracking         walk-ups made of the pictures: see "facelatch evaluate tracking --help"
+liveness         are photographs told from living faces; see facelatch evaluate liveness --help
 --data DIR         DIR/NAME/*.jpg, a folder for each person, or DIR/images/NAME/*.jpg with any of DIR/pairs.tsv, people.txt and
                    strangers.txt; default: ../shared/data/lfw-dev beside the program
 --embedder NAME    a name from models/manifest.json, several times to compare; default: the one in use
+--detector NAME    mtcnn or yunet, likewise
 --as-enrolled      leave out of a person's pictures those that "people add" would refuse as not resembling the others
 --classifier NAME  as recognizer.classifier: nearest (default), imprinting or svm; svm-alone for the machines' probabilities
 --report FILE      one page with tables and curves: .html, or .svg for the curves alone
@@ -57,11 +59,13 @@ export interface Context {
 
 export async function main(args: string[]): Promise<number> {
   if (args[0] === 'tracking') return (await import('./evaluate-tracking-command.js')).main(args)
+  if (args[0] === 'liveness') return (await import('./evaluate-liveness.js')).main(args.slice(1))
   const { values, positionals } = readArguments(
     args,
     {
       data: { type: 'string' },
       embedder: { type: 'string', multiple: true },
+      detector: { type: 'string', multiple: true },
       enrol: { type: 'string' },
       'as-enrolled': { type: 'boolean' },
       classifier: { type: 'string' },
@@ -86,6 +90,10 @@ export async function main(args: string[]): Promise<number> {
   const asEnrolled = values['as-enrolled'] === true
   if (asEnrolled && (what !== 'identification' || values['write-threshold']))
     throw wrongUsage('--as-enrolled goes with identification, without --write-threshold')
+  const detectors = values.detector?.map((name) => {
+    if (name !== 'mtcnn' && name !== 'yunet') throw wrongUsage(`--detector takes mtcnn or yunet, not "${name}"`)
+    return name
+  })
   const report = values.report
   if (report !== undefined && what === 'attraction') throw wrongUsage('--report draws curves, and attraction has none')
   if (report !== undefined && !/\.(html|svg)$/.test(report)) throw wrongUsage('--report takes FILE.html or FILE.svg')
@@ -93,8 +101,11 @@ export async function main(args: string[]): Promise<number> {
   const data = readDataset(resolve(values.data ?? inRoot('../shared/data/lfw-dev')))
   const config = readConfig(values.config)
   const results: Evaluation[] = []
-  for (const name of values.embedder ?? [config.recognizer.embedder]) {
-    const { context, embeddings } = await embed(config, name, classifier, data, picturesFor(what, data), values.cache)
+  const combinations = (values.embedder ?? [config.recognizer.embedder]).flatMap((embedder) =>
+    (detectors ?? [config.recognizer.detector]).map((detector) => ({ embedder, detector })),
+  )
+  for (const nets of combinations) {
+    const { context, embeddings } = await embed(config, nets, classifier, data, picturesFor(what, data), values.cache)
     const result = evaluators[what](data, embeddings, context, { enrol, classifier, asEnrolled })
     results.push(result)
     if (values.json) console.log(JSON.stringify(result))
@@ -128,22 +139,24 @@ function picturesFor(what: (typeof kinds)[number], data: Dataset): string[] {
 /** @throws UserError or ModelError, one line each. */
 export async function embed(
   config: Config,
-  name: string,
+  nets: Pick<Config['recognizer'], 'embedder' | 'detector'>,
   classifier: EvaluatedClassifier,
   data: Dataset,
   pictures: readonly string[],
   cache = defaultCache(),
 ): Promise<{ context: Context; embeddings: Embeddings }> {
   const manifest = readManifest()
-  const setup: RecognizerSetup = await chooseModels({
+  const chosen: Config = {
     ...config,
     recognizer: {
       ...config.recognizer,
-      embedder: name,
+      ...nets,
       classifier: classifier === 'svm-alone' ? 'nearest' : classifier,
+      liveness: 'off',
     },
-  })
-  const detector = config.recognizer.detector === 'auto' ? 'mtcnn' : config.recognizer.detector
+  }
+  const setup: RecognizerSetup = await chooseModels(chosen)
+  const detector = detectorName(chosen)
   const files = [detector, setup.embedder].flatMap((model) => Object.values(findModel(manifest, model).files))
   const sums = files.map(({ sha256 }) => sha256)
   const progress = (done: number, of: number) => {

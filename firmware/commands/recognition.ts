@@ -14,6 +14,8 @@ export interface SeenFace extends Face {
   readonly clarity: Clarity
   /** L2-normalised. */
   readonly embedding: Float32Array
+  /** Log-odds of a living face, one a net, where liveness nets are loaded. */
+  readonly liveness?: readonly number[]
 }
 
 export const openRecognizer = async (config: Config): Promise<Recognizer> => loadRecognizer(await chooseModels(config))
@@ -38,10 +40,11 @@ export async function facesOf(recognizer: Recognizer, frame: Picture): Promise<S
   const { faces: identified } = await recognizer.identify(
     frame,
     faces.map(({ landmarks }) => landmarks),
+    recognizer.liveFrom === undefined ? undefined : faces.map(({ box }) => box),
   )
   return faces.map((face, i) => {
-    const { embedding, clarity } = identified[i]!
-    return { ...face, quality: quality(face, frame, clarity), clarity, embedding }
+    const { embedding, clarity, liveness } = identified[i]!
+    return { ...face, quality: quality(face, frame, clarity), clarity, embedding, ...(liveness && { liveness }) }
   })
 }
 

@@ -1,6 +1,6 @@
 import { messageOf, wrongUsage } from '../app/errors.js'
 import { runSupervisor } from '../main.js'
-import { checkModelNames } from '../models.js'
+import { checkLiveness, checkModelNames } from '../models.js'
 import { logLevel, readArguments, readConfig } from './arguments.js'
 
 const usage = `usage: facelatch run [--config FILE]
@@ -12,6 +12,7 @@ export async function main(args: string[]): Promise<number> {
   const config = readConfig(values.config)
   try {
     checkModelNames(config)
+    await checkLiveness(config)
   } catch (error) {
     throw wrongUsage(messageOf(error))
   }

@@ -49,6 +49,7 @@ export type EventType = (typeof eventTypes)[number]
 export const accessEvents: readonly EventType[] = [
   'granted',
   'denied',
+  'spoof',
   'exit',
   'forced',
   'held_open',

@@ -60,9 +60,22 @@ export interface Answer {
   readonly quality: number
   /** Best similarity per person, at most two different people, best first; empty when the gallery is empty. */
   readonly candidates: readonly Candidate[]
+  /** Log-odds of a living face, one for each liveness net; absent where it was not judged. */
+  readonly liveness?: readonly number[]
+  /** The same face's, where it is judged whether it lives. */
+  readonly landmarks?: Landmarks
 }
 
 export type Verdict =
   | { readonly kind: 'undecided' }
-  | { readonly kind: 'known'; readonly person: string; readonly similarity: number; readonly votes: number }
-  | { readonly kind: 'unknown'; readonly similarity: number; readonly votes: number }
+  | {
+      readonly kind: 'known'
+      readonly person: string
+      readonly similarity: number
+      readonly votes: number
+      /** It looks like a picture, and the door was told to make no more of that than an event. */
+      readonly looksFlat?: true
+    }
+  | { readonly kind: 'unknown'; readonly similarity: number; readonly votes: number; readonly looksFlat?: true }
+  /** A picture: of whom, where that is known. */
+  | { readonly kind: 'spoof'; readonly person?: string; readonly similarity: number; readonly votes: number }

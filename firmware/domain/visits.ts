@@ -1,9 +1,10 @@
 /**
- * A visit is somebody's stay in view. It gives one `known` or `unknown` event, and one more when an unknown becomes known;
- * never one per frame. A known person's visit outlives the tracks it is seen by: somebody who turns away for a moment has
- * not come again. A stranger cannot be told from the next one, so each track is a visit, and a crowd of them is bounded by
- * a rate. It also says when a known face asks to be let in: each track until it is, and again after `rearmMs` in view. A
- * denial is told once a visit and reason.
+/**
+ * A visit is somebody's stay in view. It gives one `known` or `unknown` event, one more when an unknown becomes known, and
+ * one `spoof` when a track's face turns out to be a picture; never one per frame. A known person's visit outlives the tracks
+ * it is seen by: somebody who turns away for a moment has not come again. A stranger cannot be told from the next one, so each
+ * track is a visit, and a crowd of them is bounded by a rate. It also says when a known face asks to be let in: each track
+ * until it is, and again after `rearmMs` in view. A denial is told once a visit and reason.
  */
 import type { Admission } from './access.js'
 import type { NewEvent } from './events.js'
@@ -42,6 +43,7 @@ interface Seen {
   told: boolean
   person?: string | undefined
   grantedAt?: number | undefined
+  spoofTold?: true
 }
 
 /** Somebody known, over all his tracks. */
@@ -117,16 +119,22 @@ export class Visits {
     if (verdict.kind === 'undecided') return []
     const seen = this.#tracks.get(track) ?? { told: false }
     this.#tracks.set(track, seen)
+    const spoofs: NewEvent[] = []
+    if ((verdict.kind === 'spoof' || verdict.looksFlat) && !seen.spoofTold) {
+      seen.spoofTold = true
+      spoofs.push({ ...eventOf(verdict, track), type: 'spoof' })
+    }
+    if (verdict.kind === 'spoof') return spoofs
     if (verdict.kind === 'unknown') {
-      if (seen.told) return []
+      if (seen.told) return spoofs
       seen.told = true
-      return this.#stranger(eventOf(verdict, track), now)
+      return [...this.#stranger(eventOf(verdict, track), now), ...spoofs]
     }
     const { person } = verdict
     if (seen.person !== person) Object.assign(seen, { told: true, person, grantedAt: undefined })
     const visit = this.#visits.get(personKey(person))
     this.#visits.set(personKey(person), { denied: visit?.denied ?? new Set(), lastSeen: now })
-    return visit ? [] : [eventOf(verdict, track)]
+    return visit ? spoofs : [eventOf(verdict, track), ...spoofs]
   }
 
   #stranger(event: NewEvent, now: number): NewEvent[] {
@@ -143,5 +151,6 @@ export class Visits {
 
 function eventOf(verdict: Exclude<Verdict, { kind: 'undecided' }>, track: number): NewEvent {
   const base = { track, similarity: verdict.similarity, detail: { votes: verdict.votes } }
-  return verdict.kind === 'known' ? { type: 'known', person: verdict.person, ...base } : { type: 'unknown', ...base }
+  const person = 'person' in verdict && verdict.person !== undefined ? { person: verdict.person } : {}
+  return { type: verdict.kind, ...person, ...base }
 }

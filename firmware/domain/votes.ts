@@ -143,9 +143,15 @@ export class Votes {
   /**
    * The tracks worth identifying in this frame, most urgent first. `tracks` are all that the tracker has, seen or lost:
    * votes on others are forgotten. A known track in view that is good enough is due in the first frame `reverifyMs` after
-   * its last vote; when more are due than `maxPerFrame`, those longest overdue for their kind go first.
+   * its last vote; when more are due than `maxPerFrame`, those longest overdue for their kind go first. `wanted`: known
+   * tracks that somebody needs more pictures of are due as if undecided.
    */
-  due<T extends Followed>(tracks: readonly T[], at: number, frame: FrameSize): T[] {
+  due<T extends Followed>(
+    tracks: readonly T[],
+    at: number,
+    frame: FrameSize,
+    wanted: (track: number) => boolean = () => false,
+  ): T[] {
     this.#retain(tracks)
     const waiting: { track: T; urgency: number; quality: number }[] = []
     for (const track of tracks) {
@@ -157,7 +163,7 @@ export class Votes {
       const seen = quality(track.face, frame)
       const least = track.state === 'tentative' ? this.#options.tentativeQuality : this.#options.minQuality
       if (seen < least) continue
-      const urgency = this.#urgency(poll, seen, at)
+      const urgency = this.#urgency(poll, seen, at, typeof poll.decided === 'string' && wanted(track.id))
       if (urgency >= 1) waiting.push({ track, urgency, quality: seen })
     }
     waiting.sort((a, b) => (a.urgency === b.urgency ? a.track.id - b.track.id : b.urgency - a.urgency))
@@ -266,13 +272,13 @@ export class Votes {
   }
 
   /** How many times over its waiting time a track has waited; under 1 it is not due. */
-  #urgency(poll: Poll, seen: number, at: number): number {
+  #urgency(poll: Poll, seen: number, at: number, wanted: boolean): number {
     const { retryMs, contestedReverifyMs, improvement } = this.#options
     if (at - poll.askedAt < retryMs) return 0
     const better = seen * poll.clarity >= poll.bestQuality * improvement
     // In the dark, or out of focus, looking more often shows no more.
     if (poll.poor) return (at - poll.askedAt) / contestedReverifyMs
-    const wait = better ? retryMs : this.#wait(poll)
+    const wait = better || wanted ? retryMs : this.#wait(poll)
     return (at - poll.votedAt) / wait
   }
 

@@ -28,7 +28,7 @@ std::vector<Answer> answers(Recognizer& recognizer, const std::vector<NamedPictu
     if (!answer.faces.empty()) landmarks.push_back(answer.faces[0].landmarks);
     const bool referred = reference != nullptr && !(*reference)[i].faces.empty();
     if (referred) landmarks.push_back((*reference)[i].faces[0].landmarks);
-    std::vector<Identification> found = recognizer.identify(*pictures[i].picture, landmarks, 1, identifying);
+    std::vector<Identification> found = recognizer.identify(*pictures[i].picture, landmarks, {}, 1, identifying);
     if (referred) answer.given = std::move(found.back().embedding);
     if (!answer.faces.empty()) answer.own = std::move(found.front().embedding);
     result.push_back(std::move(answer));

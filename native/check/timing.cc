@@ -38,7 +38,7 @@ size_t frame(Recognizer& recognizer, const Picture& picture, const std::vector<B
       regions != nullptr ? recognizer.refine(picture, *regions, detecting) : recognizer.detect(picture, detecting);
   std::vector<Landmarks> landmarks;
   for (const Face& face : faces) landmarks.push_back(face.landmarks);
-  recognizer.identify(picture, landmarks, 2, identifying);
+  recognizer.identify(picture, landmarks, {}, 2, identifying);
   if (columns != nullptr) {
     columns->frame.push_back(since(start));
     columns->pnet.push_back(detecting.pnet);

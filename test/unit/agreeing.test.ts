@@ -14,6 +14,7 @@ const inner = (): Recognizer & { galleries: number } => ({
   embedder: 'test',
   dimensions: 2,
   threshold: 0.6,
+  liveFrom: undefined,
   detect: async () => ({ faces: [], timings: {} }),
   identify: async () => ({
     faces: [
