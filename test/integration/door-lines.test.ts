@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { systemClock } from '../../firmware/adapters/clock-system.js'
 import { benchKinds, benchMissing, onKernel } from '../support/bench.js'
-import { startDoor } from '../support/door.js'
+import { type Door, startDoor } from '../support/door.js'
+import { startEmbedded, watch } from '../support/mosquitto.js'
 import { until } from '../support/temp.js'
 
 /** Small and seeded: a failure can be run again. */
@@ -23,6 +24,17 @@ const strikeMs = 40
 /** A loaded machine wakes people late; the guard's own limit is half a second over the strike's time. */
 const slackMs = 500
 
+/** Seven bounces, and then as it was meant. */
+async function bounce(door: Door, line: 'exit' | 'enrol', on: boolean): Promise<void> {
+  for (let i = 0; i < 7; i++) {
+    door.set(line, on)
+    await sleep(2)
+    door.set(line, !on)
+    await sleep(1)
+  }
+  door.set(line, on)
+}
+
 for (const kind of benchKinds) {
   const skip = benchMissing(kind)
   t.test(`${kind}: the strike's time, and the way from a bouncing button to it`, { skip }, async (t) => {
@@ -30,13 +42,7 @@ for (const kind of benchKinds) {
     await door.supervisor()
     t.equal(door.powered, false)
     const pressed = systemClock.now()
-    for (let i = 0; i < 7; i++) {
-      door.set('exit', true)
-      await sleep(2)
-      door.set('exit', false)
-      await sleep(1)
-    }
-    door.set('exit', true)
+    await bounce(door, 'exit', true)
     const steady = systemClock.now()
     await until('the strike is powered', () => door.powered)
     await until('it lets go', () => !door.powered)
@@ -51,6 +57,40 @@ for (const kind of benchKinds) {
     )
     t.ok(on!.at - steady < 300)
     t.ok(off!.at - on!.at >= 999 && off!.at - on!.at < 1200, `${off!.at - on!.at} ms`)
+  })
+
+  t.test(`${kind}: a bouncing enrolment button starts one enrolment, and cancels it`, { skip }, async (t) => {
+    const broker = await startEmbedded(t)
+    const home = await watch(t, broker.url)
+    // Longer than a loaded machine holds up one bounce.
+    const door = await startDoor(t, kind, {}, 200, { mqtt: { url: broker.url } })
+    await door.supervisor()
+    await until('there is a picture, and nobody is enrolled', () => {
+      const { camera, people } = JSON.parse(home.of('facelatch/test/state').at(-1) ?? '{}')
+      return camera === 'live' && people === 0
+    })
+    const shown = () => home.of('facelatch/test/enrol/state').map((text) => JSON.parse(text).state as string)
+    // A short press counts once it is let go.
+    const press = async () => {
+      await bounce(door, 'enrol', true)
+      await sleep(400)
+      await bounce(door, 'enrol', false)
+    }
+    await press()
+    await until('it is shown', () => shown().includes('collecting'))
+    // More presses would start and cancel by turns.
+    await sleep(1000)
+    t.same(shown(), ['idle', 'collecting'], 'one enrolment was started')
+    await press()
+    await until('it is shown', () => shown().includes('failed'))
+    await sleep(1000)
+    t.same(shown(), ['idle', 'collecting', 'failed'], 'and cancelled once')
+    const told = home
+      .of('facelatch/test/event')
+      .map((text) => JSON.parse(text))
+      .filter(({ type }) => type === 'enrol_failed' || type === 'refused')
+      .map(({ type, by, reason }) => ({ type, by, reason }))
+    t.same(told, [{ type: 'enrol_failed', by: 'button', reason: 'cancelled at the button' }])
   })
 
   t.test(`${kind}: ${sequences} random hands`, { skip }, async (t) => {

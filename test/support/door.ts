@@ -39,13 +39,19 @@ const camera = {
   source: 'gst:videotestsrc is-live=true pattern=black ! video/x-raw,width=160,height=120,framerate=1/1',
 }
 
-export async function startDoor(t: Owner, kind: DoorKind, door: object, debounceMs = 5): Promise<Door> {
+export async function startDoor(
+  t: Owner,
+  kind: DoorKind,
+  door: object,
+  debounceMs = 5,
+  more: Record<string, unknown> = {},
+): Promise<Door> {
   const lines = Object.fromEntries(Object.entries(offsets).map(([line, offset]) => [line, `bench-gpio:${offset}`]))
   const folder = temporaryDirectory(t)
   const simulated = { log: join(folder, 'gpio.jsonl'), control: join(folder, 'gpio.sock') }
   const gpio = kind === 'simulated' ? { driver: kind, simulated } : { driver: driverOf[kind], lines, debounceMs }
   const slow = onKernel ? { recognizer: emulated.recognizer } : {}
-  const { config } = makeHome(t, { gpio, camera, ...slow, door: { ...(onKernel && emulated.door), ...door } })
+  const { config } = makeHome(t, { gpio, camera, ...slow, door: { ...(onKernel && emulated.door), ...door }, ...more })
   const run = `setpriv --pdeathsig KILL '${process.execPath}' '${cli}' run --config '${config}'`
   // As an init does; exit code 2 is a configuration that stays wrong.
   const init = ['bash', '-c', `while ${run}; [ $? != 2 ]; do sleep 0.1; done`]
