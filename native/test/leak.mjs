@@ -60,13 +60,16 @@ async function useEverything(round) {
     Float32Array.from({ length: 128 * 10 }, (_, i) => Math.sin(i + round)),
     Int32Array.from({ length: 10 }, (_, i) => i % 4),
   )
+  let identified
   for (let outcome = await camera.next(); outcome.type !== 'end'; outcome = await camera.next()) {
     assert.equal(outcome.type, 'frame')
-    const [, , identified] = await Promise.all([
+    const [, , answer] = await Promise.all([
       recognizer.detect(outcome.frame),
       recognizer.detect(outcome.frame, [{ x: 10, y: 10, width: 60, height: 60 }]),
-      recognizer.identify(outcome.frame, [landmarks], 3),
+      // The dearest of the three: once a round is enough.
+      identified === undefined && recognizer.identify(outcome.frame, [landmarks], 3),
     ])
+    identified ??= answer
     assert.equal(identified.faces[0].matches.length, 3)
     // Some frames are given back, the others left to the collector.
     if (round % 2 === 0) outcome.frame.release()
