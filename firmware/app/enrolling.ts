@@ -75,7 +75,13 @@ export class Enrolling {
   }
 
   people(count: number): readonly SessionEffect[] {
+    this.doubt()
     return this.#step({ type: 'people', count })
+  }
+
+  /** Who may enter has changed. */
+  doubt(): void {
+    this.#step({ type: 'doubt' })
   }
 
   /** All that the recognizer says passes here; most of it means nothing to an enrolment. */

@@ -165,7 +165,8 @@ const components: Readonly<Record<string, Component>> = {
     name: 'Last person',
     fields: () => ({
       state_topic: 'event',
-      value_template: "{{ value_json.person if value_json.type == 'known' else this.state }}",
+      value_template:
+        "{{ value_json.person if value_json.type == 'known' and not (value_json.replayed | default(false)) else this.state }}",
       icon: 'mdi:account',
     }),
   },

@@ -37,7 +37,10 @@ export function orderOf({ topic, word, text }: Asked, standing: Standing): Order
 function lockOrder(word: string, { remoteUnlock, mode, door }: Standing): Order {
   if (!remoteUnlock) return { refused: 'remote unlocking is off: mqtt.remoteUnlock' }
   if (word === 'UNLOCK') return mode === 'lockdown' ? { refused: 'the door is in lockdown' } : { order: 'unlock' }
-  return door.held ? { refused: 'the door is held unlocked: end that with mode/set' } : { order: 'lock' }
+  if (door.held) return { refused: 'the door is held unlocked: end that with mode/set' }
+  return door.strike && door.leaving
+    ? { refused: 'somebody is leaving: the exit button was pressed' }
+    : { order: 'lock' }
 }
 
 /** Opening the house from afar is remote unlocking, too. */

@@ -88,6 +88,7 @@ export class Supervisor {
       case 'tick':
         return this.#access.tick(event.now, event.wall).map((told) => record(told))
       case 'rules':
+        this.#enrolling.doubt()
         return this.#rules(event.file)
       case 'input':
         return this.#input(event.line, event.on, event.now)
@@ -126,7 +127,7 @@ export class Supervisor {
       case 'stop':
         this.#stopped = true
         return [
-          ...this.#stepDoor({ type: 'lock' }),
+          ...this.#stepDoor({ type: 'lock', ending: true }),
           { do: 'strike', on: this.#options.restingStrike },
           ...this.#desk.overdue(0, true).map((told) => record(told)),
           record({ type: 'stopped' }),
@@ -275,6 +276,11 @@ export class Supervisor {
     return effects.flatMap((effect): Effect[] => {
       if (effect.do === 'refuse') return this.#refuse('enrol/set', effect.reason, now, effect.by)
       if (effect.do !== 'save-person') return [effect]
+      const { session, admin } = effect.saving
+      if (admin !== undefined && !this.#access.entitles(admin, now))
+        return this.#enrol(
+          this.#enrolling.answer({ type: 'not-saved', session, reason: 'the admin may not enter now' }),
+        )
       const { admins } = this.#options.enrolment
       return [{ ...effect, embedder: this.#report.embedder ?? '', admins }]
     })
@@ -291,6 +297,7 @@ export class Supervisor {
 
   /** An open house must not survive a restart; a lockdown must, and is kept before anybody hears of it. */
   #setMode(mode: Mode): Effect[] {
+    this.#enrolling.doubt()
     const told = this.#access.command(mode).map((event) => record(event))
     return [
       ...(mode === 'lockdown' ? this.#stepDoor({ type: 'lock' }) : []),

@@ -69,7 +69,8 @@ const refuse = (reason: string): Judgement => ({ kind: 'refuse', reason })
 export class Commands {
   readonly #options: CommandOptions
   readonly #startedAt: number
-  #allowance = { left: burst, at: Number.NEGATIVE_INFINITY }
+  /** One for each word that only restricts: no flood of anything else may keep a door from being locked. */
+  readonly #allowances = new Map<string, { readonly left: number; readonly at: number }>()
   /** Times that commands brought and that were obeyed, with our own time: the same one twice is a replay. */
   readonly #obeyed = new Map<number, number>()
   /**
@@ -90,8 +91,9 @@ export class Commands {
     if (payload.length > longestCommand) return refuse(`a command has at most ${longestCommand} bytes`)
     if (retained) return refuse('a retained command is never obeyed')
     if (!isCommandTopic(topic)) return refuse('no such command')
-    if (!this.#take(times.now)) return refuse('too many commands')
     const parsed = parse(payload, topic)
+    const own = typeof parsed === 'string' || guarded.includes(parsed.word) ? 'others' : parsed.word
+    if (!this.#take(own, times.now)) return refuse('too many commands')
     if (typeof parsed === 'string') return refuse(parsed)
     const { word, at, code, text } = parsed
     const obey: Judgement = { kind: 'obey', topic, word, ...(text !== undefined && { text }) }
@@ -103,10 +105,10 @@ export class Commands {
   }
 
   /** A bucket that fills with time. */
-  #take(now: number): boolean {
-    const { left, at } = this.#allowance
+  #take(own: string, now: number): boolean {
+    const { left, at } = this.#allowances.get(own) ?? { left: burst, at: now }
     const filled = Math.min(burst, left + (now - at) / msPerCommand)
-    this.#allowance = { left: filled < 1 ? filled : filled - 1, at: now }
+    this.#allowances.set(own, { left: filled < 1 ? filled : filled - 1, at: now })
     return filled >= 1
   }
 

@@ -38,6 +38,8 @@ export interface DoorState {
   readonly covered: boolean
   /** Open house: the strike is powered again and again until told otherwise. */
   readonly held: boolean
+  /** The exit button was pressed: until the strike's time is over, no command takes it away. */
+  readonly leaving: boolean
   /** What the monitor says: the bolt is out. */
   readonly thrown: boolean
   readonly jammed: boolean
@@ -54,7 +56,8 @@ export type DoorEvent =
       readonly similarity?: number
       readonly track?: number
     }
-  | { readonly type: 'lock' }
+  /** `ending`: nobody guards the door any more. */
+  | { readonly type: 'lock'; readonly ending?: boolean }
   | { readonly type: 'hold'; readonly on: boolean }
   | { readonly type: 'leaf'; readonly open: boolean }
   | { readonly type: 'bolt'; readonly thrown: boolean }
@@ -78,6 +81,7 @@ export const initialDoor: DoorState = {
   alarm: 'none',
   covered: false,
   held: false,
+  leaving: false,
   thrown: true,
   jammed: false,
 }
@@ -129,9 +133,10 @@ function react(state: DoorState, event: DoorEvent, options: DoorOptions): DoorSt
     case 'grant':
       return grant(state, event, options)
     case 'lock':
+      if (state.leaving && state.strike && !event.ending) return { state: { ...state, held: false }, effects: [] }
       return state.strike
         ? {
-            state: { ...state, strike: false, covered: false, held: false },
+            state: { ...state, strike: false, covered: false, held: false, leaving: false },
             effects: [
               { do: 'strike', on: false },
               { do: 'cancel', timer: 'strike' },
@@ -166,7 +171,13 @@ function grant(state: DoorState, event: Extract<DoorEvent, { type: 'grant' }>, o
   const ms = state.held ? renewal(options) : waits ? options.holdMs : options.strikeMs
   const detail = second === undefined ? { by } : { by, with: second }
   return {
-    state: { ...state, alarm: acknowledged ? 'none' : state.alarm, strike: true, covered: true },
+    state: {
+      ...state,
+      alarm: acknowledged ? 'none' : state.alarm,
+      strike: true,
+      covered: true,
+      leaving: by === 'exit' || (state.leaving && state.strike),
+    },
     effects: [
       { do: 'strike', on: true },
       { do: 'timer', timer: 'strike', ms },
@@ -195,7 +206,7 @@ function hold(state: DoorState, on: boolean, options: DoorOptions): DoorStep {
 }
 
 const letGo = (state: DoorState, options: DoorOptions, more: readonly DoorEffect[] = []): DoorStep => ({
-  state: { ...state, strike: false },
+  state: { ...state, strike: false, leaving: false },
   effects: [{ do: 'strike', on: false }, ...more, { do: 'timer', timer: 'grace', ms: options.graceMs }],
 })
 
@@ -215,7 +226,7 @@ function opened(state: DoorState, options: DoorOptions): DoorStep {
       ]
     : []
   return {
-    state: { ...state, leaf: 'open', strike: false, covered: false },
+    state: { ...state, leaf: 'open', strike: false, covered: false, leaving: false },
     effects: [...release, { do: 'cancel', timer: 'grace' }, open],
   }
 }

@@ -46,6 +46,8 @@ export type SessionEvent =
   /** Somebody who would be let in was verified in this frame. */
   | { readonly type: 'seen'; readonly person: string; readonly now: number }
   | { readonly type: 'people'; readonly count: number }
+  /** People, rules or mode changed: who was an admin a moment ago must be seen again. */
+  | { readonly type: 'doubt' }
   /** There is a picture, judged with this threshold; or there is none any more. */
   | { readonly type: 'sight'; readonly threshold: number }
   | { readonly type: 'blind'; readonly reason: string }
@@ -133,6 +135,10 @@ export function stepSession(state: SessionState, event: SessionEvent, options: S
       const next = { ...state, people: event.count }
       const overtaken = state.running?.authority === 'empty' && state.running.phase !== 'saving' && event.count > 0
       return overtaken ? fail(next, options, 'somebody was enrolled meanwhile') : still(next)
+    }
+    case 'doubt': {
+      const { admin: _, ...next } = state
+      return still(next)
     }
     case 'sight':
       return still({ ...state, threshold: event.threshold })
@@ -308,13 +314,14 @@ function timeout(state: SessionState, timer: SessionTimer, options: SessionOptio
   const { pressedAt, ...next } = state
   if (pressedAt === undefined) return still(state)
   if (next.running) return cancel(next, options, 'button')
+  const refuse = (reason: string): SessionStep => ({ state: next, effects: [{ do: 'refuse', by: 'button', reason }] })
+  if (presentAdmin(next, pressedAt, options) !== undefined) return { state: next, effects: [{ do: 'undo-enrolment' }] }
   const fresh = next.savedAt !== undefined && pressedAt - next.savedAt <= options.undoMs
-  if (fresh || presentAdmin(next, pressedAt, options) !== undefined)
-    return { state: next, effects: [{ do: 'undo-enrolment' }] }
-  return {
-    state: next,
-    effects: [{ do: 'refuse', by: 'button', reason: 'nobody entitled to undo an enrolment is here' }],
-  }
+  if (!fresh) return refuse('nobody entitled to undo an enrolment is here')
+  // With him gone the next one to press would be the first, and be enrolled.
+  return !options.firstBoot || (next.people ?? 0) > 1
+    ? { state: next, effects: [{ do: 'undo-enrolment' }] }
+    : refuse('the only person enrolled is removed with "facelatch people remove"')
 }
 
 function late({ phase, samples }: Session): string {

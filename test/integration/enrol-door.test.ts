@@ -118,7 +118,7 @@ t.test('enrol/set, refusals, the undo, over a real broker', { skip: noMosquitto 
   const broker = await startMosquitto(t)
   const home = makeDoor(t, forEver('franck'), {
     mqtt: { url: broker.url },
-    enrolment: { ...enrolment, remote: true },
+    enrolment: { ...enrolment, remote: true, firstBoot: false },
   })
   const watcher = await watch(t, broker.url)
   const set = 'facelatch/test/enrol/set'

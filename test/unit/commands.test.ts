@@ -162,3 +162,14 @@ t.test('codes: needed, compared, and locked out for longer each time', async (t)
   t.ok(lockOuts.at(-1)! >= 3_500_000 && lockOuts.at(-1)! <= 3_620_000)
   t.equal(judge('LOCK', now).kind, 'obey', 'locking needs no code')
 })
+
+t.test('no flood keeps a door from being locked', async (t) => {
+  const judge = make()
+  for (let i = 0; i < 300; i++) {
+    judge('x', start, { topic: 'recognizer/set' })
+    judge('LOCK', start)
+  }
+  t.match(judge('lockdown', start, { topic: 'mode/set' }), { kind: 'obey', word: 'lockdown' })
+  t.match(reason(judge('UNLOCK', start)), /too many/)
+  t.match(reason(judge('LOCK', start)), /too many/, 'each of these words has its own bounds')
+})

@@ -210,3 +210,14 @@ t.test('whatever happens, a powered strike always has a running timer', async (t
   walk(initialDoor, false, 5)
   t.ok(checked > 10_000, `${checked} states`)
 })
+
+t.test('no command takes the strike from somebody who leaves', async (t) => {
+  const exit: DoorEvent = { type: 'grant', by: 'exit' }
+  const locking: DoorEvent = { type: 'lock' }
+  t.ok(after([exit, locking]).state.strike)
+  t.ok(after([exit, face, locking]).state.strike, 'nor when a face is let in meanwhile')
+  t.notOk(after([face, locking]).state.strike)
+  t.notOk(after([exit, timeout('strike'), face, locking]).state.strike, 'his time is over')
+  t.notOk(after([exit, opens, closes, face, locking]).state.strike, 'he has left')
+  t.notOk(after([exit, { type: 'lock', ending: true }]).state.strike)
+})

@@ -96,6 +96,18 @@ t.test('an admin is whom the door let in, verified a moment ago', async (t) => {
     pressed(({ hear }) => hear(seeing('Ben', 100), 100), 200),
     { state: 'idle' },
   )
+  for (const change of [
+    { type: 'people', count: 1 },
+    { type: 'rules', file: { text: '{}', digest: 'x' } },
+  ] as const)
+    t.match(
+      pressed(({ hear, give }) => {
+        hear(seeing('Ann', 100), 100)
+        give(change)
+      }, 200),
+      { state: 'idle' },
+      `${change.type} changed since: she may be nobody any more`,
+    )
   t.match(
     pressed(({ hear }) => hear(seeing('Ann', 5000, 100), 5000), 5001),
     { state: 'idle' },

@@ -298,6 +298,7 @@ t.test('a long press undoes: soon after by anybody, later by an admin only', asy
   bench.press()
   stand(bench, zoe)
   bench.give({ type: 'saved', session: 1, person: 'visitor-1', now: bench.now })
+  bench.give({ type: 'people', count: 2 })
   const undone = () => bench.effects.filter((effect) => effect.do === 'undo-enrolment').length
   bench.press(3100)
   t.equal(undone(), 1)
@@ -310,6 +311,20 @@ t.test('a long press undoes: soon after by anybody, later by an admin only', asy
   t.equal(undone(), 2)
   bench.give({ type: 'not-undone', reason: 'there is none' })
   t.equal(bench.refusals.at(-1), 'there is none')
+})
+
+t.test('nobody undoes the only person: the next one to press would be the first', async (t) => {
+  for (const firstBoot of [true, false]) {
+    const bench = ready(0, { firstBoot, remote: true })
+    bench.give({ type: 'start', name: 'Zoë' })
+    stand(bench, zoe)
+    bench.give({ type: 'saved', session: 1, person: 'Zoë', now: bench.now })
+    bench.give({ type: 'people', count: 1 })
+    bench.press(3100)
+    const undone = bench.effects.filter((effect) => effect.do === 'undo-enrolment').length
+    t.equal(undone, firstBoot ? 0 : 1)
+    if (firstBoot) t.match(bench.refusals, [/the only person enrolled/])
+  }
 })
 
 t.test('a store that answers late or never', async (t) => {
