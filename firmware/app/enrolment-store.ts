@@ -27,7 +27,7 @@ export async function savePerson(
       const revision = await store.galleryRevision()
       const people = await store.people()
       if (authority === 'empty' && people.length > 0) return refuse('somebody was enrolled meanwhile')
-      if (admin !== undefined && !people.some(({ name }) => sameName(name, admin)))
+      if (authority === 'admin' && !people.some(({ name }) => sameName(name, admin ?? '')))
         return refuse('the admin is not enrolled any more')
       if (authority === 'empty' && !(await store.isNew()))
         return refuse('the store was lost and begun anew: enrol with "facelatch people add"')
