@@ -12,6 +12,7 @@ import { StoreError } from '../ports.js'
 import { checkOwner, type DatabaseFile, openDatabaseFile, type StatementHook, transaction } from './store-connection.js'
 import { inWords } from './store-errors.js'
 import { syncFolder } from './store-key.js'
+import { readForgotten, removeForgotten } from './store-salvage.js'
 
 export interface BackupFile {
   readonly path: string
@@ -218,11 +219,14 @@ export async function restoreNewest(path: string, folder: string, at: Date, must
   const refused: string[] = []
   let backup: BackupFile | undefined
   const draft = `${path}.restoring`
+  const forgotten = readForgotten(path)
   for (const candidate of listBackups(folder)) {
     try {
       rmSync(draft, { force: true })
       await copyFile(candidate.path, draft)
       await checkDatabase(draft)
+      // A forgetting that was cut off before it had changed the backups.
+      if (await changeDatabase(draft, (sql) => removeForgotten(sql, forgotten))) await checkDatabase(draft)
       backup = candidate
       break
     } catch (error) {

@@ -7,17 +7,17 @@
  * - What was last known of people answers while the store does not.
  */
 import { existsSync } from 'node:fs'
-import { type NewTemplate, type Person, StoreError, type StoreReplaced, type Template } from '../ports.js'
+import { type Person, StoreError, type StoreReplaced } from '../ports.js'
 import { listBackups, listSetAside, restoreNewest } from './store-backup.js'
-import { nameKey } from './store-schema.js'
+import { type OwnedTemplate, readForgotten } from './store-salvage.js'
 import { backupFolder, type OpenStore, openStore, type StoreOptions } from './store-sqlite.js'
 
-export interface KeptStore extends OpenStore {
+export interface KeptStore extends Omit<OpenStore, 'putBack'> {
   /** Called after each replacement, and at once for those that were made while it was opened. */
   onReplaced(listener: (replaced: StoreReplaced) => void): void
 }
 
-type Methods = Omit<OpenStore, 'close' | 'checked'>
+type Methods = Omit<OpenStore, 'close' | 'checked' | 'putBack'>
 
 /** Every method there is: the compiler misses the one that is not here. */
 const methods: Record<keyof Methods, true> = {
@@ -39,7 +39,9 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
   const { path, log } = options
   const folder = backupFolder(options)
   const wall = () => options.clock?.wall() ?? new Date()
-  const memory: { people?: Person[]; revision?: number; galleries: Map<string, Template[]> } = { galleries: new Map() }
+  const memory: { people?: Person[]; revision?: number; galleries: Map<string, OwnedTemplate[]> } = {
+    galleries: new Map(),
+  }
   let listener: ((replaced: StoreReplaced) => void) | undefined
   const untold: StoreReplaced[] = []
   let inner: OpenStore | undefined
@@ -69,27 +71,21 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
     return opened
   }
 
-  /** People of this run's memory whom the backup does not know: enrolled since it was made. */
+  /** People of this run's memory whom the backup does not know, or by an older name. */
   const putBack = async (store: OpenStore): Promise<number> => {
-    let kept = 0
     try {
-      const known = new Set((await store.people()).map(({ name }) => nameKey(name)))
-      for (const { name } of memory.people ?? []) {
-        if (known.has(nameKey(name))) continue
-        const templates: NewTemplate[] = [...memory.galleries].flatMap(([embedder, gallery]) =>
-          gallery
-            .filter(({ person }) => person === name)
-            .map(({ embedding }) => ({ embedder, embedding, quality: 0.5, source: 'memory' })),
-        )
-        await store.enrol(name, templates, [
-          { type: 'enrolled', person: name, detail: { templates: templates.length, from: 'memory' } },
-        ])
-        kept += 1
-      }
+      return (await store.putBack({ people: remembered() ?? [], galleries: memory.galleries })).kept
     } catch (error) {
       log.error(`people in memory could not be put back: ${(error as Error).message}`)
+      return 0
     }
-    return kept
+  }
+
+  /** Less those whom anybody has forgotten meanwhile. */
+  const remembered = () => {
+    if (!memory.people) return undefined
+    const forgotten = readForgotten(path)
+    return memory.people.filter(({ id }) => !forgotten.has(id))
   }
 
   const open = async (): Promise<OpenStore> => {
@@ -143,20 +139,25 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
     answeringFromMemory = false
     if (method === 'people') memory.people = result as Person[]
     if (method === 'galleryRevision') memory.revision = result as number
-    if (method === 'gallery') memory.galleries.set(args[0] as string, result as Template[])
+    if (method === 'gallery') memory.galleries.set(args[0] as string, result as OwnedTemplate[])
   }
 
   /** The last answer to the same question. Answers a wrapper, since an answer may be nothing. */
   const recall = (method: string, args: readonly unknown[]): { readonly answer: unknown } | undefined => {
-    const answer =
-      method === 'people'
-        ? memory.people
-        : method === 'galleryRevision'
-          ? memory.revision
-          : method === 'gallery'
-            ? memory.galleries.get(args[0] as string)
-            : undefined
+    const answer = lastKnown(method, args[0] as string)
     return answer === undefined ? undefined : { answer }
+  }
+
+  const lastKnown = (method: string, embedder: string): unknown => {
+    if (method === 'people') return remembered()
+    if (method === 'gallery') {
+      const forgotten = readForgotten(path)
+      return memory.galleries.get(embedder)?.filter(({ personId }) => !forgotten.has(personId))
+    }
+    if (method !== 'galleryRevision' || memory.revision === undefined) return undefined
+    // Another number once somebody is forgotten, so that the people in use are read again; none that the store counts.
+    const gone = (memory.people?.length ?? 0) - (remembered()?.length ?? 0)
+    return memory.revision + 1 - 1 / (1 + gone)
   }
 
   const call = async (method: keyof Methods, args: unknown[]): Promise<unknown> => {

@@ -61,7 +61,7 @@ export async function savePerson(
   return id
 }
 
-async function insertTemplate(
+export async function insertTemplate(
   sql: Statements,
   keyring: Keyring,
   person: string,
@@ -111,7 +111,9 @@ interface TemplateRow {
   readonly sealed: Buffer
 }
 
-export interface OpenedTemplate extends NewTemplate, Template {}
+export interface OpenedTemplate extends NewTemplate, Template {
+  readonly personId: string
+}
 
 /** Of one embedder, of one name, or all; by person, oldest first. `shut`: how many no known key opened. */
 export async function openTemplates(
@@ -133,8 +135,8 @@ export async function openTemplates(
     for (const row of rows) {
       const plain = openRow(row, keyring)
       if (plain) {
-        const { embedder, quality, name: person } = row
-        templates.push({ person, embedder, quality, ...readTemplate(plain) })
+        const { embedder, quality, name: person, person_id: personId } = row
+        templates.push({ person, personId, embedder, quality, ...readTemplate(plain) })
       } else shut += 1
     }
     last = rows.at(-1)

@@ -10,6 +10,7 @@ import { fact, isUnsettled, keyProblem, settleKey } from './store-custody.js'
 import * as log from './store-events.js'
 import { findKey, Keyring } from './store-key.js'
 import * as people from './store-people.js'
+import { markForgotten, putBack, type Salvage, type Salvaged } from './store-salvage.js'
 import { nameKey } from './store-schema.js'
 
 export interface StoreOptions {
@@ -36,7 +37,12 @@ export interface StoreOptions {
   readonly onStatement?: StatementHook
 }
 
-export type OpenStore = Store & StoreCare & { readonly checked: boolean }
+export type OpenStore = Store &
+  StoreCare & {
+    readonly checked: boolean
+    /** Into a backup that took the store's place. */
+    putBack(salvage: Salvage): Promise<Salvaged>
+  }
 
 /** What fits into half a second of a slow card. */
 export const checkUpTo = 32 * 2 ** 20
@@ -115,6 +121,8 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
         for (const event of events) await insertEvent(sql, event, false)
         await people.deletePerson(sql, person.id, now())
         await markForScrub(sql)
+        // Last, so that a refusal above leaves no mark of somebody who stays.
+        markForgotten(path, person.id)
         return true
       })
       if (!removed) return false
@@ -132,15 +140,24 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
         return true
       }),
     templates: (name) =>
-      read(async (sql) => (await opened(sql, { name })).map(({ person: _, ...template }) => template)),
+      read(async (sql) => (await opened(sql, { name })).map(({ person: _, personId: __, ...template }) => template)),
     gallery: (embedder) =>
       read(async (sql) => {
-        const templates = (await opened(sql, { embedder })).map(({ person, embedding }) => ({ person, embedding }))
+        const templates = (await opened(sql, { embedder })).map(({ person, personId, embedding }) => ({
+          ...{ person, personId, embedding },
+        }))
         const order = new Map(templates.map(({ person }) => [person, nameKey(person)]))
         return templates.sort((a, b) =>
           order.get(a.person)! < order.get(b.person)! ? -1 : a.person === b.person ? 0 : 1,
         )
       }),
+    putBack: (salvage) =>
+      write((sql) =>
+        putBack(sql, salvage, {
+          ...{ keyring, log: options.log, at: now() },
+          record: (event) => insertEvent(sql, event, false),
+        }),
+      ),
     isNew: () => read(async (sql) => (await fact(sql, 'old')) === undefined),
     galleryRevision: () => read(people.galleryRevision),
 

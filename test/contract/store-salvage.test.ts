@@ -1,0 +1,138 @@
+/** What of people outlives a damaged store, and what must not. */
+import { statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import { type KeptStore, keepStore } from '../../firmware/adapters/store-keeper.js'
+import type { StoreReplaced } from '../../firmware/ports.js'
+import { script, silentLog } from '../support/child.js'
+import { adapter, databasePath, inOtherProcess, open, output, overwrite, template } from '../support/database.js'
+import { memoryLog, type Owner } from '../support/temp.js'
+
+t.setTimeout(180_000)
+
+const spoil = (path: string) => overwrite(path, 4096, Buffer.alloc(statSync(path).size - 4096, 0xa5))
+
+/** A store in use whose damage the next reading of embedder `n` meets: more than SQLite keeps in memory. */
+async function inUse(t: Owner, path: string): Promise<{ store: KeptStore; replaced: StoreReplaced[] }> {
+  const store = await keepStore({ path, log: memoryLog() })
+  t.teardown(() => store.close())
+  const replaced: StoreReplaced[] = []
+  store.onReplaced((one) => replaced.push(one))
+  await store.enrol('Ada', [template('m', 1, 2, 3)], [{ type: 'enrolled', person: 'Ada' }])
+  await store.backup()
+  await store.enrol('Bo', [template('m', 4, 5, 6)], [])
+  await store.enrol('Big', [{ ...template('n'), embedding: new Float32Array(1_500_000).fill(1) }], [])
+  return { store, replaced }
+}
+
+/** As the running facelatch reads people after each change it notices. */
+async function look(store: KeptStore): Promise<void> {
+  await store.galleryRevision()
+  await store.people()
+  await store.gallery('m')
+}
+
+/** The log's own rows in between find damage late: it is looked for. */
+async function breakNow(store: KeptStore, path: string): Promise<void> {
+  await store.optimize()
+  spoil(path)
+  await store.gallery('n')
+}
+
+const names = async (store: KeptStore) => (await store.people()).map(({ name }) => name)
+const faces = async (store: KeptStore) => (await store.gallery('m')).map(({ person }) => person)
+
+t.test('who was forgotten is not put back from memory, though it had not noticed the forgetting', async (t) => {
+  const path = databasePath(t)
+  const { store, replaced } = await inUse(t, path)
+  await look(store)
+  await inOtherProcess(path, `await store.removePerson('Bo', []); await store.removePerson('Ada', [])`)
+  await breakNow(store, path)
+  t.match(replaced, [{ backup: { seq: 1 } }])
+  t.same(await names(store), ['Big'])
+  t.same(await faces(store), [])
+})
+
+t.test('who was put back and then forgotten stays forgotten when the store breaks again', async (t) => {
+  const path = databasePath(t)
+  const { store, replaced } = await inUse(t, path)
+  await look(store)
+  await breakNow(store, path)
+  t.match(replaced, [{ kept: 2 }])
+  t.same(await names(store), ['Ada', 'Big', 'Bo'])
+  await inOtherProcess(path, `await store.removePerson('Bo', [])`)
+  await store.enrol('Large', [{ ...template('n'), embedding: new Float32Array(1_500_000).fill(1) }], [])
+  await breakNow(store, path)
+  t.equal(replaced.length, 2)
+  t.notOk((await names(store)).includes('Bo'))
+  t.same(await faces(store), ['Ada'])
+})
+
+t.test('a forgetting cut off before the backups were changed is final all the same', async (t) => {
+  const path = databasePath(t)
+  const store = await open(t, path)
+  await store.enrol('Ada', [template('m', 1, 2, 3)], [])
+  await store.enrol('Bo', [template('m', 4, 5, 6)], [])
+  await store.backup()
+  await store.close()
+  const kill = `(when, sql) => when === 'before' && sql === 'VACUUM' && process.kill(process.pid, 'SIGKILL')`
+  await output(
+    script(`
+      const { openStore } = await import(${adapter})
+      const store = await openStore({ path: ${JSON.stringify(path)}, log: ${silentLog}, onStatement: ${kill} })
+      await store.removePerson('Bo', [])`),
+  ).catch(() => {})
+  spoil(path)
+  const kept = await keepStore({ path, log: memoryLog() })
+  t.teardown(() => kept.close())
+  t.same(await names(kept), ['Ada'])
+  t.same(await faces(kept), ['Ada'])
+})
+
+t.test('while the store does not answer, the forgotten are not answered from memory either', async (t) => {
+  const path = databasePath(t)
+  const store = await keepStore({ path, log: memoryLog(), busyTimeout: 50 })
+  t.teardown(() => store.close())
+  await store.enrol('Ada', [template('m', 1, 2, 3)], [])
+  await store.enrol('Bo', [template('m', 4, 5, 6)], [])
+  await look(store)
+  const before = await store.galleryRevision()
+  const bo = (await store.people()).find(({ name }) => name === 'Bo')!
+  const { markForgotten } = await import('../../firmware/adapters/store-salvage.js')
+  markForgotten(path, bo.id)
+  // Damaged, without a backup that could be copied: the folder is no folder.
+  writeFileSync(join(dirname(path), 'backups'), 'in the way')
+  await store.enrol('Big', [{ ...template('n'), embedding: new Float32Array(1_500_000).fill(1) }], [])
+  await breakNow(store, path).catch(() => {})
+  t.same(await faces(store), ['Ada'])
+  t.notOk((await names(store)).includes('Bo'))
+  t.not(await store.galleryRevision(), before, 'people are read again')
+})
+
+t.test('who was renamed since the backup is one person, under the newer name', async (t) => {
+  const path = databasePath(t)
+  const { store, replaced } = await inUse(t, path)
+  const ada = (await store.people()).find(({ name }) => name === 'Ada')!
+  await store.renamePerson('Ada', 'Adele', [{ type: 'renamed', person: 'Ada', detail: { to: 'Adele' } }])
+  // Somebody else has the name that became free.
+  await store.renamePerson('Bo', 'Ada', [])
+  await look(store)
+  await breakNow(store, path)
+  t.match(replaced, [{ kept: 2 }])
+  t.same(await names(store), ['Ada', 'Adele', 'Big'])
+  t.same(
+    (await store.gallery('m')).map(({ person, embedding }) => [person, [...embedding]]),
+    [
+      ['Ada', [4, 5, 6]],
+      ['Adele', [1, 2, 3]],
+    ],
+  )
+  t.equal((await store.people()).find(({ name }) => name === 'Adele')!.id, ada.id)
+  t.match(await store.events({}), [
+    { type: 'enrolled' },
+    { type: 'renamed', detail: { to: 'Adele', from: 'memory' } },
+    { type: 'enrolled', detail: { from: 'memory' } },
+    { type: 'enrolled', detail: { from: 'memory' } },
+  ])
+  t.match(await store.verifyEvents(), { fault: undefined })
+})
