@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { UserError, wrongUsage } from '../app/errors.js'
-import { type CivilTime, civilTime, clockText, isDate, weekday } from '../domain/civil-time.js'
+import { type CivilTime, civilTime, clockText, isDate, isShown, weekday } from '../domain/civil-time.js'
 import { dayNames, isDenied, isOpenHouse, type Mode, modes, type Rules, rightOf } from '../domain/rules.js'
 import { parseRules } from '../domain/rules-parse.js'
 import { readArguments, readConfig } from './arguments.js'
@@ -90,7 +90,11 @@ function modeOf(text = 'normal'): Mode {
 function timeOf(text: string | undefined, timeZone: string): CivilTime {
   if (text === undefined) return civilTime(Date.now(), timeZone)
   const local = /^(\d{4}-\d{2}-\d{2})[T ]([01]\d|2[0-3]):([0-5]\d)$/.exec(text)
-  if (local && isDate(local[1]!)) return { date: local[1]!, minute: Number(local[2]) * 60 + Number(local[3]) }
+  if (local && isDate(local[1]!)) {
+    const time = { date: local[1]!, minute: Number(local[2]) * 60 + Number(local[3]) }
+    if (isShown(time, timeZone)) return time
+    throw wrongUsage(`--at ${text} does not exist: the clock in ${timeZone} skips it; give a time before or after`)
+  }
   const instant = /(Z|[+-]\d{2}:\d{2})$/.test(text) ? Date.parse(text) : Number.NaN
   if (Number.isNaN(instant))
     throw wrongUsage(`--at must be a time like 2026-12-24T22:30 or 2026-12-24T21:30Z, not "${text}"`)

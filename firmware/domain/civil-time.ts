@@ -2,7 +2,7 @@
  * What the clock on the wall shows in a time zone.
  *
  * From an instant to a civil time there is exactly one answer, also in the hours that a change to or from daylight saving
- * time skips or repeats; the way back has none or two, and nothing here needs it. The rules of the zones are those that
+ * time skips or repeats; the way back has none or two, and nothing here needs more than whether there is one. The rules of the zones are those that
  * Intl carries (ECMA-402), which is part of the language.
  */
 
@@ -57,6 +57,18 @@ export function civilTime(wall: number, timeZone: string): CivilTime {
 }
 
 const dayMs = 86_400_000
+
+/** Whether a clock in that zone ever shows this time: the change to daylight saving time skips some. */
+export function isShown({ date, minute }: CivilTime, timeZone: string): boolean {
+  const asUtc = Date.parse(`${date}T00:00:00Z`) + minute * 60_000
+  // The offset that holds is the one before or the one after a change nearby.
+  return [asUtc - dayMs, asUtc + dayMs].some((near) => {
+    const there = civilTime(near, timeZone)
+    const offset = Date.parse(`${there.date}T00:00:00Z`) + there.minute * 60_000 - Math.floor(near / 60_000) * 60_000
+    const shown = civilTime(asUtc - offset, timeZone)
+    return shown.date === date && shown.minute === minute
+  })
+}
 
 /** A date that the calendar has, YYYY-MM-DD. */
 export function isDate(text: string): boolean {

@@ -1,6 +1,7 @@
 /** The rules file, checked to the last key: text in, rules or every problem out. Nothing is guessed. */
 import { isDate, isTimeZone } from './civil-time.js'
 import { type Intent, noIntent } from './intent.js'
+import { repeatedKeys } from './json-keys.js'
 import {
   dayNames,
   type Entitlement,
@@ -125,6 +126,7 @@ export function parseRules(text: string): ParsedRules {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return { problems: ['it is not a JSON object'] }
   const read = new Reader()
+  for (const place of repeatedKeys(text)) read.problems.push(`there twice: ${place}; keep one of them`)
   const top = read.object(value, '', topKeys)
   if (typeof top.timeZone !== 'string' || !isTimeZone(top.timeZone))
     read.wrong('timeZone', 'must be an IANA time zone like "Europe/Berlin"', top.timeZone)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { type CivilTime, civilTime, isDate, isTimeZone } from '../../firmware/domain/civil-time.js'
+import { type CivilTime, civilTime, isDate, isShown, isTimeZone } from '../../firmware/domain/civil-time.js'
 import { Dwelling, type Intent, intends, noIntent } from '../../firmware/domain/intent.js'
 import { isDenied, isOpenHouse, type Mode, type Rules, rightOf } from '../../firmware/domain/rules.js'
 import { parseRules } from '../../firmware/domain/rules-parse.js'
@@ -28,6 +28,28 @@ const ask = (rules: Rules, person: string, when: string | undefined, mode: Mode 
 }
 
 const example = parse(JSON.parse(readFileSync(join(root, 'config/rules.example.json'), 'utf8')))
+
+t.test('a key that is there twice is refused, wherever it is and however it is written', async (t) => {
+  const file = (rest: string) => `{"timeZone":"UTC",${rest}}`
+  const twice = (place: string) => [`there twice: ${place}; keep one of them`]
+  const groups = '"groups":{"a":{}}'
+  t.same(
+    problems(file(`${groups},"people":{"Rob":{"blocked":true},"Rob":{"groups":["a"]}}`)),
+    twice('people.Rob'),
+    'the later one would let in who is blocked',
+  )
+  t.same(problems(file(`${groups},"people":{"Rob":{"blocked":true},"R\\u006fb":{}}`)), twice('people.Rob'))
+  t.same(problems(file('"people":{"Rob":{"blocked":true,"blocked" : false}}')), twice('people.Rob.blocked'))
+  t.same(problems(file('"people":{"Rob":{"blocked":true}},"people":{}')), twice('people'))
+  t.same(problems(file('"others":[],"lockdown":[],"others":[],"others":[]')), twice('others'), 'told once')
+  t.same(problems(file('"//":[{},{"x":[1,2],"x":[3]}]')), twice('//[1].x'))
+  t.same(problems(file('"people":{"a\\"":{"blocked":true},"a\\"":{}}')), twice('people.a"'))
+  t.same(
+    problems(file('"groups":{"a":{}},"people":{"a":{"groups":["a","a"]},"{\\"a\\":[":{},"\\\\":{"blocked":false}}')),
+    [],
+    'values and other objects are no keys of this one',
+  )
+})
 
 t.test('the example: windows, holidays, validity, blocking', async (t) => {
   // 2026-12-21 is a Monday.
@@ -181,4 +203,23 @@ t.test('intent: for long enough, blinks allowed, looking away not', async (t) =>
   t.notOk(see(1000, view()))
   dwelling.see([], intent, 1100)
   t.notOk(see(1500, view()), 'who was gone begins anew')
+})
+
+t.test('times that the clock skips are shown by no clock', async (t) => {
+  for (const [zone, when, shown] of [
+    ['Europe/Berlin', '2027-03-28 01:59', true],
+    ['Europe/Berlin', '2027-03-28 02:00', false],
+    ['Europe/Berlin', '2027-03-28 02:59', false],
+    ['Europe/Berlin', '2027-03-28 03:00', true],
+    ['Europe/Berlin', '2027-10-31 02:30', true],
+    ['UTC', '2027-03-28 02:30', true],
+    ['America/New_York', '2027-03-14 02:30', false],
+    ['Australia/Lord_Howe', '2027-10-03 02:15', false],
+    ['Australia/Lord_Howe', '2027-10-03 02:30', true],
+    // Samoa went over the date line and left out a day.
+    ['Pacific/Apia', '2011-12-30 12:00', false],
+    ['Pacific/Apia', '2011-12-31 00:00', true],
+    ['Asia/Kathmandu', '2027-03-28 02:30', true],
+  ] as const)
+    t.equal(isShown(at(when), zone), shown, `${zone} ${when}`)
 })
