@@ -26,6 +26,8 @@ export interface ChainReport {
   readonly removed?: number
   /** Checkpoints whose signature could not be looked at, since their key is not here. */
   readonly unchecked?: number
+  /** How far a signature that holds covers the log; undefined where none does. */
+  readonly signed?: { readonly seq: number; readonly at: string }
 }
 
 interface CheckpointRow extends Statement {
@@ -100,15 +102,24 @@ const lastRemoval = ({ read }: Pick<Connection, 'read'>) =>
   read(async (sql) => (await sql.get<{ id: number }>(`SELECT id FROM checkpoint WHERE kind = 'retention'`))?.id)
 
 async function verifyOnce({ read }: Pick<Connection, 'read'>, keyring: Keyring): Promise<ChainReport> {
-  const { points, first } = await read(async (sql) => ({
+  const { points, first, pointsIssued, sealing } = await read(async (sql) => ({
+    pointsIssued: await lastIssued(sql, 'checkpoint'),
+    sealing: await sql.get<{ at: string }>(`SELECT ran_at AS at FROM job WHERE name = 'retention' AND ok = 1`),
     points: await sql.all<CheckpointRow>('SELECT * FROM checkpoint ORDER BY seq, id'),
     first: (await sql.get<{ seq: number | null }>('SELECT min(seq) AS seq FROM event'))?.seq ?? null,
   }))
+  // The newest signature always has the highest number that was given.
+  if (pointsIssued > Math.max(0, ...points.map(({ id }) => id)) || (sealing && points.length === 0)) {
+    const proof = sealing ? `the night of ${sealing.at} signed` : `${pointsIssued} were given`
+    return { count: 0, fault: `signatures were removed: ${proof}, and the last ones are not there` }
+  }
   let unchecked = 0
+  let signed: ChainReport['signed']
   for (const point of points) {
     const key = point.key_id === null ? undefined : keyring.find(point.key_id)
     if (!key || point.mac === null) unchecked += 1
-    else if (!isSigned(key, point, point.mac))
+    else if (isSigned(key, point, point.mac)) signed = { seq: point.seq, at: point.at }
+    else
       return {
         count: 0,
         fault: `checkpoint ${point.id} (${point.kind} ${point.at}): its signature is wrong, it was changed`,
@@ -118,6 +129,7 @@ async function verifyOnce({ read }: Pick<Connection, 'read'>, keyring: Keyring):
   const more = {
     ...(start && { removed: Number(start.note) }),
     ...(unchecked > 0 && { unchecked }),
+    ...(signed && { signed }),
   }
   let previous = start ? { seq: start.seq, hash: start.hash } : { seq: 0, hash: chainStart }
   if (start && first !== null && first <= start.seq)

@@ -8,7 +8,8 @@
  */
 import { existsSync } from 'node:fs'
 import { type Person, StoreError, type StoreReplaced } from '../ports.js'
-import { listBackups, listSetAside, restoreNewest } from './store-backup.js'
+import { listBackups, listSetAside, removeDrafts, removeRestoring, restoreNewest } from './store-backup.js'
+import { withoutRemedy } from './store-errors.js'
 import { type OwnedTemplate, readForgotten } from './store-salvage.js'
 import { backupFolder, type OpenStore, openStore, type StoreOptions } from './store-sqlite.js'
 
@@ -95,7 +96,7 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
       return await openStore(options)
     } catch (error) {
       if (!isCode(error, ['corrupt'])) throw error
-      return await restore(error.message)
+      return await restore(withoutRemedy(error.message))
     }
   }
 
@@ -173,7 +174,7 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
         return await ask(used)
       } catch (error) {
         if (!used || !isCode(error, ['corrupt'])) throw error
-        await replace(used, error.message)
+        await replace(used, withoutRemedy(error.message))
         return await ask(inner)
       }
     } catch (error) {
@@ -185,6 +186,12 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
     }
   }
 
+  try {
+    removeDrafts(folder)
+    removeRestoring(path)
+  } catch (error) {
+    log.warn(`what a killed backup left could not be removed: ${(error as Error).message}`)
+  }
   try {
     inner = await open()
   } catch (error) {
