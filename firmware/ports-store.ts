@@ -179,6 +179,8 @@ export interface StoreReplaced {
   readonly reason: string
   /** People put back from memory, whom the backup did not know. */
   readonly kept: number
+  /** Events of this run, at least, that the backup does not hold. */
+  readonly lost: number
 }
 
 /** When jobs are due. */

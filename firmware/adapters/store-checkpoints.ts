@@ -4,7 +4,8 @@
  * A checkpoint states a row's place and hash, signed with the store's key. `seal`: the chain had come so far when the
  * night's job looked; who later makes a row and all hashes after it anew, and has not the key, contradicts it.
  * `retention`: rows up to here were removed for their age; the first row kept is chained to it. `migration`: rows up to
- * here were written anew by a newer version. Who has the key can sign anything: a checkpoint proves knowledge of the key.
+ * here were written anew by a newer version. `replacement`: a backup that ended here took the store's place, and
+ * numbers up to the note's were given to rows that are lost: no number is given twice. Who has the key can sign anything: a checkpoint proves knowledge of the key.
  */
 import type { Connection, Statements } from './store-connection.js'
 import { sealingKey } from './store-custody.js'
@@ -50,6 +51,23 @@ export async function sealChain(sql: Statements, keyring: Keyring, at: string): 
   const { seq, hash } = await chainEnd(sql)
   const known = await sql.get(`SELECT 1 FROM checkpoint WHERE seq >= ? AND kind <> 'retention'`, [seq])
   if (seq > 0 && !known) await sign(sql, keyring, { kind: 'seal', seq, hash, at, note: '' })
+}
+
+/** Inside a transaction: goes on above `last`, which is signed for. Answers how many events are lost. */
+export async function continueAfter(sql: Statements, keyring: Keyring, last: number, at: string): Promise<number> {
+  const { seq, hash } = await chainEnd(sql)
+  const from = Math.max(seq, await lastIssued(sql))
+  if (last <= from) return 0
+  await sign(sql, keyring, { kind: 'replacement', seq, hash, at, note: String(last) })
+  await sql.run(`DELETE FROM sqlite_sequence WHERE name = 'event'`)
+  await sql.run(`INSERT INTO sqlite_sequence (name, seq) VALUES ('event', ?)`, [last])
+  return last - from
+}
+
+/** Where the next row's number may begin after a row, if a replacement was signed for there. */
+const gapAfter = (stated: ReadonlyMap<number, readonly CheckpointRow[]>, seq: number): number | undefined => {
+  const gap = stated.get(seq)?.findLast(({ kind, mac }) => kind === 'replacement' && mac !== null)
+  return gap && Number(gap.note)
 }
 
 /**
@@ -152,14 +170,16 @@ async function verifyOnce({ read }: Pick<Connection, 'read'>, keyring: Keyring):
       return { rows, issued: rows.length > 0 ? 0 : await lastIssued(sql) }
     })
     for (const row of rows) {
-      const fault = faultOf(row, previous, stated.get(row.seq) ?? [])
+      const before = gapAfter(stated, previous.seq)
+      const expected = row.seq - 1 === before ? { ...previous, seq: before } : previous
+      const fault = faultOf(row, expected, stated.get(row.seq) ?? [])
       if (fault !== undefined) return { count, ...more, fault: `event ${row.seq} (${row.at}): ${fault}` }
       previous = row
       count += 1
     }
     if (rows.length > 0) continue
     const last = Math.max(issued, ...points.map(({ seq }) => seq))
-    if (last <= previous.seq) return { count, ...more }
+    if (last <= (gapAfter(stated, previous.seq) ?? previous.seq)) return { count, ...more }
     return { count, ...more, fault: `events ${previous.seq + 1} to ${last} at the end are missing` }
   }
 }
