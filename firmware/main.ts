@@ -191,10 +191,10 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     stopFollowing?.()
     clearInterval(ticking)
   })
-  store.onReplaced(({ aside, backup, reason, kept }) =>
+  store.onReplaced(({ aside, backup, reason, kept, lost }) =>
     recorder.record({
       type: 'store_replaced',
-      detail: { reason, aside: aside ?? null, backup: backup?.path ?? null, until: backup?.at ?? null, kept },
+      detail: { reason, aside: aside ?? null, backup: backup?.path ?? null, until: backup?.at ?? null, kept, lost },
     }),
   )
   const keyProblem = await store.keyProblem().catch(() => undefined)

@@ -105,13 +105,14 @@ export interface Store {
   events(query: EventQuery): Promise<StoredEvent[]>
   /**
    * Recomputes the hash chain over the whole log; answers the first row that is wrong, if any. `count`: rows in order.
-   * `removed`: for their age, as signed for. `unchecked`: signatures that could not be looked at for want of a key.
+   * `signed`: how far a signature covers it. `removed`: for their age, as signed for. `unchecked`: signatures that could not be looked at for want of a key.
    */
   verifyEvents(): Promise<{
     readonly count: number
     readonly fault?: string
     readonly removed?: number
     readonly unchecked?: number
+    readonly signed?: { readonly seq: number; readonly at: string }
   }>
   /** Oldest event that is still to be sent. */
   nextOutgoing(): Promise<Outgoing | undefined>
@@ -178,6 +179,8 @@ export interface StoreReplaced {
   readonly reason: string
   /** People put back from memory, whom the backup did not know. */
   readonly kept: number
+  /** Events of this run, at least, that the backup does not hold. */
+  readonly lost: number
 }
 
 /** When jobs are due. */

@@ -10,7 +10,7 @@ import { copyFile, open as openFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { StoreError } from '../ports.js'
 import { checkOwner, type DatabaseFile, openDatabaseFile, type StatementHook, transaction } from './store-connection.js'
-import { inWords } from './store-errors.js'
+import { corrupt, inWords, withoutRemedy } from './store-errors.js'
 import { syncFolder } from './store-key.js'
 import { readForgotten, removeForgotten } from './store-salvage.js'
 
@@ -74,7 +74,10 @@ export async function makeBackup(options: BackupOptions, at: Date): Promise<Back
     }
     const seq = await checkDatabase(draft, onStatement).catch((error: Error) => {
       // The copy's fault, not the store's: nothing may be set aside for it.
-      throw new StoreError('io', `backups ${folder}: a copy did not read back well (${error.message}): check the disk`)
+      throw new StoreError(
+        'io',
+        `backups ${folder}: a copy did not read back well (${withoutRemedy(error.message)}): check the disk`,
+      )
     })
     const backup = join(folder, `facelatch-${String(seq).padStart(12, '0')}-${stamp(at)}.db`)
     await publish(draft, backup)
@@ -96,8 +99,8 @@ export function pruneBackups(folder: string, keep: number): number {
   return old.length
 }
 
-/** What this process, or one that was killed, left behind. */
-function removeDrafts(folder: string): void {
+/** What this process, or one that was killed, left behind: it has names and templates. */
+export function removeDrafts(folder: string): void {
   for (const name of existsSync(folder) ? readdirSync(folder) : []) {
     if (draftOwner(name) !== undefined && !isDraftOfOther(name)) rmSync(join(folder, name), { force: true })
   }
@@ -105,6 +108,11 @@ function removeDrafts(folder: string): void {
 
 /** With SQLite's own files beside it. */
 const draftOwner = (name: string) => /^facelatch-(\d+)\.tmp/.exec(name)?.[1]
+
+/** What a restoring that was cut off left beside the store. Where no other process restores. */
+export function removeRestoring(path: string): void {
+  for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(`${path}.restoring${suffix}`, { force: true })
+}
 
 /** Whether another process, which is running, writes to that file. */
 export function isDraftOfOther(name: string): boolean {
@@ -140,7 +148,7 @@ export async function checkDatabase(path: string, onStatement?: StatementHook): 
     if ((await checkOwner(file.sql, path)) === 0) throw new StoreError('corrupt', `store ${path}: is empty`)
     const [answer] = await file.sql.all<{ integrity_check: string }>('PRAGMA integrity_check(1)')
     if (answer?.integrity_check !== 'ok') {
-      throw new StoreError('corrupt', `store ${path}: is damaged (${answer?.integrity_check ?? 'no answer'})`)
+      throw corrupt(path, answer?.integrity_check ?? 'no answer')
     }
     return (await file.sql.get<{ seq: number | null }>('SELECT max(seq) AS seq FROM event'))?.seq ?? 0
   } catch (error) {
@@ -232,7 +240,7 @@ export async function restoreNewest(path: string, folder: string, at: Date, must
     } catch (error) {
       const failure = inWords(error, candidate.path)
       if (!(failure instanceof StoreError) || !['corrupt', 'foreign', 'newer'].includes(failure.code)) throw failure
-      refused.push(`${basename(candidate.path)}: ${failure.message.split(': ').at(-1)}`)
+      refused.push(`${basename(candidate.path)}: ${withoutRemedy(failure.message).split(': ').at(-1)}`)
       renameSync(candidate.path, `${candidate.path}${damagedSuffix}`)
     }
   }

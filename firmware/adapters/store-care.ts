@@ -57,6 +57,8 @@ export function createCare(options: CareOptions): StoreCare {
     await compact()
     const those = 'IN (SELECT value FROM json_each(?))'
     await othersDone(folder)
+    backups.removeDrafts(folder)
+    backups.removeRestoring(path)
     await backups.changeBackups(
       folder,
       async (sql) => (await sql.run(`DELETE FROM person WHERE id ${those}`, [due.people])) > 0,

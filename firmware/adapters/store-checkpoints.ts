@@ -4,7 +4,8 @@
  * A checkpoint states a row's place and hash, signed with the store's key. `seal`: the chain had come so far when the
  * night's job looked; who later makes a row and all hashes after it anew, and has not the key, contradicts it.
  * `retention`: rows up to here were removed for their age; the first row kept is chained to it. `migration`: rows up to
- * here were written anew by a newer version. Who has the key can sign anything: a checkpoint proves knowledge of the key.
+ * here were written anew by a newer version. `replacement`: a backup that ended here took the store's place, and
+ * numbers up to the note's were given to rows that are lost: no number is given twice. Who has the key can sign anything: a checkpoint proves knowledge of the key.
  */
 import type { Connection, Statements } from './store-connection.js'
 import { sealingKey } from './store-custody.js'
@@ -26,6 +27,8 @@ export interface ChainReport {
   readonly removed?: number
   /** Checkpoints whose signature could not be looked at, since their key is not here. */
   readonly unchecked?: number
+  /** How far a signature that holds covers the log; undefined where none does. */
+  readonly signed?: { readonly seq: number; readonly at: string }
 }
 
 interface CheckpointRow extends Statement {
@@ -48,6 +51,23 @@ export async function sealChain(sql: Statements, keyring: Keyring, at: string): 
   const { seq, hash } = await chainEnd(sql)
   const known = await sql.get(`SELECT 1 FROM checkpoint WHERE seq >= ? AND kind <> 'retention'`, [seq])
   if (seq > 0 && !known) await sign(sql, keyring, { kind: 'seal', seq, hash, at, note: '' })
+}
+
+/** Inside a transaction: goes on above `last`, which is signed for. Answers how many events are lost. */
+export async function continueAfter(sql: Statements, keyring: Keyring, last: number, at: string): Promise<number> {
+  const { seq, hash } = await chainEnd(sql)
+  const from = Math.max(seq, await lastIssued(sql))
+  if (last <= from) return 0
+  await sign(sql, keyring, { kind: 'replacement', seq, hash, at, note: String(last) })
+  await sql.run(`DELETE FROM sqlite_sequence WHERE name = 'event'`)
+  await sql.run(`INSERT INTO sqlite_sequence (name, seq) VALUES ('event', ?)`, [last])
+  return last - from
+}
+
+/** Where the next row's number may begin after a row, if a replacement was signed for there. */
+const gapAfter = (stated: ReadonlyMap<number, readonly CheckpointRow[]>, seq: number): number | undefined => {
+  const gap = stated.get(seq)?.findLast(({ kind, mac }) => kind === 'replacement' && mac !== null)
+  return gap && Number(gap.note)
 }
 
 /**
@@ -100,15 +120,24 @@ const lastRemoval = ({ read }: Pick<Connection, 'read'>) =>
   read(async (sql) => (await sql.get<{ id: number }>(`SELECT id FROM checkpoint WHERE kind = 'retention'`))?.id)
 
 async function verifyOnce({ read }: Pick<Connection, 'read'>, keyring: Keyring): Promise<ChainReport> {
-  const { points, first } = await read(async (sql) => ({
+  const { points, first, pointsIssued, sealing } = await read(async (sql) => ({
+    pointsIssued: await lastIssued(sql, 'checkpoint'),
+    sealing: await sql.get<{ at: string }>(`SELECT ran_at AS at FROM job WHERE name = 'retention' AND ok = 1`),
     points: await sql.all<CheckpointRow>('SELECT * FROM checkpoint ORDER BY seq, id'),
     first: (await sql.get<{ seq: number | null }>('SELECT min(seq) AS seq FROM event'))?.seq ?? null,
   }))
+  // The newest signature always has the highest number that was given.
+  if (pointsIssued > Math.max(0, ...points.map(({ id }) => id)) || (sealing && points.length === 0)) {
+    const proof = sealing ? `the night of ${sealing.at} signed` : `${pointsIssued} were given`
+    return { count: 0, fault: `signatures were removed: ${proof}, and the last ones are not there` }
+  }
   let unchecked = 0
+  let signed: ChainReport['signed']
   for (const point of points) {
     const key = point.key_id === null ? undefined : keyring.find(point.key_id)
     if (!key || point.mac === null) unchecked += 1
-    else if (!isSigned(key, point, point.mac))
+    else if (isSigned(key, point, point.mac)) signed = { seq: point.seq, at: point.at }
+    else
       return {
         count: 0,
         fault: `checkpoint ${point.id} (${point.kind} ${point.at}): its signature is wrong, it was changed`,
@@ -118,6 +147,7 @@ async function verifyOnce({ read }: Pick<Connection, 'read'>, keyring: Keyring):
   const more = {
     ...(start && { removed: Number(start.note) }),
     ...(unchecked > 0 && { unchecked }),
+    ...(signed && { signed }),
   }
   let previous = start ? { seq: start.seq, hash: start.hash } : { seq: 0, hash: chainStart }
   if (start && first !== null && first <= start.seq)
@@ -140,14 +170,16 @@ async function verifyOnce({ read }: Pick<Connection, 'read'>, keyring: Keyring):
       return { rows, issued: rows.length > 0 ? 0 : await lastIssued(sql) }
     })
     for (const row of rows) {
-      const fault = faultOf(row, previous, stated.get(row.seq) ?? [])
+      const before = gapAfter(stated, previous.seq)
+      const expected = row.seq - 1 === before ? { ...previous, seq: before } : previous
+      const fault = faultOf(row, expected, stated.get(row.seq) ?? [])
       if (fault !== undefined) return { count, ...more, fault: `event ${row.seq} (${row.at}): ${fault}` }
       previous = row
       count += 1
     }
     if (rows.length > 0) continue
     const last = Math.max(issued, ...points.map(({ seq }) => seq))
-    if (last <= previous.seq) return { count, ...more }
+    if (last <= (gapAfter(stated, previous.seq) ?? previous.seq)) return { count, ...more }
     return { count, ...more, fault: `events ${previous.seq + 1} to ${last} at the end are missing` }
   }
 }

@@ -104,7 +104,9 @@ export async function reseal(sql: Statements, keyring: Pick<Keyring, 'find'>, ke
   )
   for (const row of checkpoints) {
     const signer = row.key_id === null ? undefined : keyring.find(row.key_id)
-    const holds = row.key_id === null ? row.mac === null : signer && row.mac && isSigned(signer, row, row.mac)
+    // A gap that nobody signed stays unsigned, and counts for nothing.
+    const unsigned = row.mac === null && row.kind !== 'replacement'
+    const holds = row.key_id === null ? unsigned : signer && row.mac && isSigned(signer, row, row.mac)
     if (holds)
       await sql.run('UPDATE checkpoint SET key_id = ?, mac = ? WHERE id = ?', [key.id, signStatement(key, row), row.id])
   }

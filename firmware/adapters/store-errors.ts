@@ -5,10 +5,16 @@ import { StoreError, type StoreErrorCode } from '../ports.js'
 
 export const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code)
 
+const remedy = 'stop facelatch and run "facelatch store restore"; without a backup, move this file away and begin anew'
+
+/** `reason`: SQLite's, which may have several lines. */
 export function corrupt(path: string, reason: string): StoreError {
-  const remedy = 'stop facelatch, keep this file aside and put back a backup, or begin anew without it'
-  return new StoreError('corrupt', `store ${path}: is damaged (${reason}): ${remedy}`)
+  const inOneLine = reason.trim().replace(/\s*\n\s*/g, '; ')
+  return new StoreError('corrupt', `store ${path}: is damaged (${inOneLine}): ${remedy}`)
 }
+
+/** For whoever is just doing that. */
+export const withoutRemedy = (message: string): string => message.replace(`: ${remedy}`, '')
 
 /** Codes of SQLite and of the file system; the rest is a fault of the program and stays as it is. */
 export function inWords(error: unknown, path: string): unknown {

@@ -11,9 +11,9 @@ export interface ChainEnd {
   readonly hash: Buffer
 }
 
-/** SQLite's own note of the greatest `seq` ever given; https://www.sqlite.org/autoinc.html */
-export const lastIssued = async (sql: Statements): Promise<number> =>
-  (await sql.get<{ seq: number }>("SELECT seq FROM sqlite_sequence WHERE name = 'event'"))?.seq ?? 0
+/** SQLite's own note of the greatest number ever given in a table; https://www.sqlite.org/autoinc.html */
+export const lastIssued = async (sql: Statements, table: 'event' | 'checkpoint' = 'event'): Promise<number> =>
+  (await sql.get<{ seq: number }>('SELECT seq FROM sqlite_sequence WHERE name = ?', [table]))?.seq ?? 0
 
 /** What the next row is chained to: the last row, or what was said of it before all rows were removed for their age. */
 export async function chainEnd(sql: Statements): Promise<ChainEnd> {

@@ -7,17 +7,19 @@
  * - What was last known of people answers while the store does not.
  */
 import { existsSync } from 'node:fs'
-import { type Person, StoreError, type StoreReplaced } from '../ports.js'
-import { listBackups, listSetAside, restoreNewest } from './store-backup.js'
+import type { StoredEvent } from '../domain/events.js'
+import { type Backup, type Outgoing, type Person, StoreError, type StoreReplaced } from '../ports.js'
+import { listBackups, listSetAside, removeDrafts, removeRestoring, restoreNewest } from './store-backup.js'
+import { withoutRemedy } from './store-errors.js'
 import { type OwnedTemplate, readForgotten } from './store-salvage.js'
 import { backupFolder, type OpenStore, openStore, type StoreOptions } from './store-sqlite.js'
 
-export interface KeptStore extends Omit<OpenStore, 'putBack'> {
+export interface KeptStore extends Omit<OpenStore, 'putBack' | 'continueAfter'> {
   /** Called after each replacement, and at once for those that were made while it was opened. */
   onReplaced(listener: (replaced: StoreReplaced) => void): void
 }
 
-type Methods = Omit<OpenStore, 'close' | 'checked' | 'putBack'>
+type Methods = Omit<OpenStore, 'close' | 'checked' | 'putBack' | 'continueAfter'>
 
 /** Every method there is: the compiler misses the one that is not here. */
 const methods: Record<keyof Methods, true> = {
@@ -50,6 +52,8 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
   let retry: NodeJS.Timeout | undefined
   let closed = false
   let answeringFromMemory = false
+  /** The greatest number of an event that this run has given or seen. */
+  let lastSeq = 0
 
   const tell = (replaced: StoreReplaced) => {
     log.error(`the store was replaced: ${replaced.reason}`, {
@@ -67,7 +71,12 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
     const opened = await openStore(options)
     // An empty store must not let the first one at the button enrol as if the door were new.
     if (!backup) await opened.markOld()
-    tell({ aside, backup, reason, kept: await putBack(opened) })
+    // First of all: rows about people are numbered, too.
+    const lost = await opened.continueAfter(lastSeq).catch((error: Error) => {
+      log.error(`numbers of lost events may be given again: ${error.message}`)
+      return Math.max(0, lastSeq - (backup?.seq ?? 0))
+    })
+    tell({ aside, backup, reason, kept: await putBack(opened), lost })
     return opened
   }
 
@@ -95,7 +104,7 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
       return await openStore(options)
     } catch (error) {
       if (!isCode(error, ['corrupt'])) throw error
-      return await restore(error.message)
+      return await restore(withoutRemedy(error.message))
     }
   }
 
@@ -137,6 +146,17 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
 
   const remember = (method: string, args: readonly unknown[], result: unknown): void => {
     answeringFromMemory = false
+    const seen =
+      method === 'append'
+        ? (result as StoredEvent).seq
+        : method === 'events'
+          ? (result as StoredEvent[]).at(-1)?.seq
+          : method === 'nextOutgoing'
+            ? (result as Outgoing | undefined)?.event.seq
+            : method === 'backup'
+              ? (result as Backup).seq
+              : undefined
+    lastSeq = Math.max(lastSeq, seen ?? 0)
     if (method === 'people') memory.people = result as Person[]
     if (method === 'galleryRevision') memory.revision = result as number
     if (method === 'gallery') memory.galleries.set(args[0] as string, result as OwnedTemplate[])
@@ -173,7 +193,7 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
         return await ask(used)
       } catch (error) {
         if (!used || !isCode(error, ['corrupt'])) throw error
-        await replace(used, error.message)
+        await replace(used, withoutRemedy(error.message))
         return await ask(inner)
       }
     } catch (error) {
@@ -185,6 +205,12 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
     }
   }
 
+  try {
+    removeDrafts(folder)
+    removeRestoring(path)
+  } catch (error) {
+    log.warn(`what a killed backup left could not be removed: ${(error as Error).message}`)
+  }
   try {
     inner = await open()
   } catch (error) {

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import type { NewEvent, StoredEvent } from '../domain/events.js'
 import { type Clock, type Log, type Store, type StoreCare, StoreError } from '../ports.js'
 import { createCare, markForScrub } from './store-care.js'
-import { verifyChain } from './store-checkpoints.js'
+import { continueAfter, verifyChain } from './store-checkpoints.js'
 import { openConnection, type StatementHook, type Statements } from './store-connection.js'
 import { fact, isUnsettled, keyProblem, settleKey } from './store-custody.js'
 import * as log from './store-events.js'
@@ -42,6 +42,8 @@ export type OpenStore = Store &
     readonly checked: boolean
     /** Into a backup that took the store's place. */
     putBack(salvage: Salvage): Promise<Salvaged>
+    /** Goes on above that number, which was given before; answers how many events are lost. */
+    continueAfter(seq: number): Promise<number>
   }
 
 /** What fits into half a second of a slow card. */
@@ -158,6 +160,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
           record: (event) => insertEvent(sql, event, false),
         }),
       ),
+    continueAfter: (seq) => write((sql) => continueAfter(sql, keyring, seq, now())),
     isNew: () => read(async (sql) => (await fact(sql, 'old')) === undefined),
     galleryRevision: () => read(people.galleryRevision),
 

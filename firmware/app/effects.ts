@@ -1,6 +1,6 @@
 /** One table from effect to port call: everything the supervisor does to the world is here. */
 import { enrolAgain } from '../domain/enrolment.js'
-import type { Broker, Clock, Gpio, Log, ModeKeeper, Store } from '../ports.js'
+import type { Broker, Clock, Gpio, Log, ModeKeeper, Store, StoreCare } from '../ports.js'
 import { savePerson, undoEnrolment } from './enrolment-store.js'
 import type { ToRecognizer } from './messages.js'
 import type { Recorder } from './recorder.js'
@@ -9,7 +9,7 @@ import type { Effect, SupervisorEvent, Timer } from './supervisor.js'
 export interface EffectPorts {
   readonly gpio: Gpio
   readonly broker: Broker
-  readonly store: Store
+  readonly store: Store & Pick<StoreCare, 'keyProblem'>
   readonly clock: Clock
   readonly log: Log
   readonly recorder: Recorder
@@ -82,9 +82,10 @@ export function createEffects(
         (templates) => ports.tellRecognizer({ type: 'gallery', templates }),
         (error: Error) => ports.log.error(`cannot read the gallery: ${error.message}`),
       )
-      ports.store.people().then(
-        (people) => {
-          const missing = enrolAgain(people, embedder)
+      Promise.all([ports.store.people(), ports.store.keyProblem()]).then(
+        ([people, locked]) => {
+          // Behind a key that cannot be used the templates may be whole: what is wrong with it was said.
+          const missing = locked === undefined ? enrolAgain(people, embedder) : undefined
           if (missing !== undefined && missing.what !== warned) ports.log.warn(`${missing.what}; ${missing.remedy}`)
           warned = missing?.what
         },

@@ -31,6 +31,7 @@ export async function storeFindings(config: Config): Promise<Finding[]> {
     const opened = await openConfigured(config, 'silent')
     const people = await opened.people()
     const { count, fault: broken } = await opened.verifyEvents()
+    const locked = await opened.keyProblem()
     const cared = await careFindings(opened, findKey(path, config.store.keyFile).path)
     await opened.close()
     if (broken !== undefined)
@@ -41,7 +42,7 @@ export async function storeFindings(config: Config): Promise<Finding[]> {
       (setup) => setup.embedder,
       () => undefined, // Said by the check of models.
     )
-    const missing = embedder === undefined ? undefined : enrolAgain(people, embedder)
+    const missing = embedder === undefined || locked !== undefined ? undefined : enrolAgain(people, embedder)
     return [
       people.length === 0
         ? note('store', 'nobody is enrolled', 'facelatch people add NAME --images DIR')

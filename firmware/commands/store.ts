@@ -52,6 +52,7 @@ const renew = (config: Config) =>
   withStore(config, async (store) => {
     await store.replaceKey()
     const shut = (await store.people()).filter(({ templates }) => Object.keys(templates).length === 0)
+    await store.append({ type: 'key_replaced', detail: { shut: shut.length } }, true)
     const names = shut.map(({ name }) => name).join(', ')
     return `there is a new key; ${names === '' ? 'nobody is enrolled' : `to be enrolled again with --more: ${names}`}`
   })

@@ -35,6 +35,7 @@ export const eventTypes = [
   'store_restored',
   'store_replaced',
   'key_lost',
+  'key_replaced',
   'job_failed',
   'started',
   'stopped',

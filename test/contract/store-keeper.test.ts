@@ -18,6 +18,7 @@ import type { StoreOptions } from '../../firmware/adapters/store-sqlite.js'
 import type { StoreReplaced } from '../../firmware/ports.js'
 import { firmware, script, silentLog } from '../support/child.js'
 import { databasePath, inOtherProcess, open, output, overwrite, template } from '../support/database.js'
+import { filesWith } from '../support/database-files.js'
 import { type MemoryLog, memoryLog, type Owner, temporaryDirectory } from '../support/temp.js'
 
 t.setTimeout(180_000)
@@ -100,6 +101,33 @@ t.test('a backup', async (t) => {
     await store.backup()
     t.equal(readdirSync(folder).length, 1)
     t.equal(listBackups(folder).length, 1)
+  })
+
+  t.test('that was cut off by a kill keeps nobody who is forgotten, nor anything over a start', async (t) => {
+    const path = databasePath(t)
+    const folder = join(dirname(path), 'backups')
+    const store = await open(t, path)
+    await store.enrol('Quirinalia', [face], [])
+    const child = script(`
+      const { openStore } = await import(${firmware('adapters/store-sqlite.js')})
+      const onStatement = (when, sql) => when === 'before' && sql.includes('integrity_check') && process.kill(process.pid, 'SIGKILL')
+      const store = await openStore({ path: ${JSON.stringify(path)}, log: ${silentLog}, onStatement })
+      await store.backup()`)
+    await output(child).catch(() => {})
+    const [draft] = readdirSync(folder)
+    copyFileSync(join(folder, draft!), join(folder, `${draft}-journal`))
+    copyFileSync(join(folder, draft!), `${path}.restoring`)
+    t.equal(filesWith(dirname(path), 'Quirinalia').length >= 3, true, 'it is there')
+    await store.removePerson('Quirinalia', [])
+    t.same(filesWith(dirname(path), 'Quirinalia'), [])
+    t.same(listBackups(folder), [], 'there is no backup that would be changed')
+
+    await store.enrol('Vertumna', [face], [])
+    await output(child).catch(() => {})
+    t.equal(readdirSync(folder).length, 1)
+    await store.close()
+    await keep(t, path)
+    t.same(readdirSync(folder), [])
   })
 
   t.test('that cannot be written is one line, and the store is not to blame', async (t) => {

@@ -37,7 +37,12 @@ t.test('retention', async (t) => {
     ],
     ['a checkpoint moved', "UPDATE checkpoint SET seq = 20 WHERE kind = 'retention'", /signature is wrong/],
     ['its count', "UPDATE checkpoint SET note = '3' WHERE kind = 'retention'", /signature is wrong/],
-    ['a checkpoint removed', 'DELETE FROM checkpoint', /events 1 to 19 before it are missing/],
+    ['a checkpoint removed', 'DELETE FROM checkpoint', /signatures were removed/],
+    [
+      'a checkpoint and its number removed',
+      "DELETE FROM checkpoint; DELETE FROM sqlite_sequence WHERE name = 'checkpoint'",
+      /events 1 to 19 before it are missing/,
+    ],
     [
       'an old row put back',
       "INSERT INTO event SELECT 5, 'x', at, type, person, similarity, track, detail, hash FROM event WHERE seq = 20",
@@ -106,4 +111,29 @@ t.test('cron expressions', async (t) => {
     })
   })
   t.pass('a job is called at its time')
+})
+
+t.test('signatures removed together with the end of the log', async (t) => {
+  const path = databasePath(t)
+  const store = await open(t, path, { clock: { wall: () => new Date(start) } })
+  for (let i = 0; i < 5; i++) await store.append({ type: 'unknown', track: i }, false)
+  t.equal((await store.verifyEvents()).signed, undefined, 'not signed yet')
+  await store.sealEvents()
+  await store.append({ type: 'unknown' }, false)
+  const signed = { seq: 5, at: new Date(start).toISOString() }
+  t.match(await store.verifyEvents(), { count: 6, fault: undefined, signed })
+  await store.noteJob({ name: 'retention', ranAt: signed.at, nextAt: signed.at, ok: true, said: 'signed' })
+  await store.close()
+  const cut = `DELETE FROM event WHERE seq > 3; UPDATE sqlite_sequence SET seq = 3 WHERE name = 'event'; DELETE FROM checkpoint`
+  for (const [also, fault] of [
+    ['', /signatures were removed: the night of 2026-01-01/],
+    ["; DELETE FROM sqlite_sequence WHERE name = 'checkpoint'", /signatures were removed: the night of 2026-01-01/],
+    ['; DELETE FROM job', /signatures were removed: 1 were given/],
+  ] as const) {
+    const copy = join(temporaryDirectory(t), 'copy.db')
+    copyFileSync(path, copy)
+    copyFileSync(`${path}.key`, `${copy}.key`)
+    await tamper(copy, cut + also)
+    t.match(await (await open(t, copy)).verifyEvents(), { fault }, also)
+  }
 })

@@ -1,11 +1,20 @@
 /** What of people outlives a damaged store, and what must not. */
-import { statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { type KeptStore, keepStore } from '../../firmware/adapters/store-keeper.js'
 import type { StoreReplaced } from '../../firmware/ports.js'
 import { script, silentLog } from '../support/child.js'
-import { adapter, databasePath, inOtherProcess, open, output, overwrite, template } from '../support/database.js'
+import {
+  adapter,
+  databasePath,
+  inOtherProcess,
+  open,
+  output,
+  overwrite,
+  tamper,
+  template,
+} from '../support/database.js'
 import { memoryLog, type Owner } from '../support/temp.js'
 
 t.setTimeout(180_000)
@@ -135,4 +144,49 @@ t.test('who was renamed since the backup is one person, under the newer name', a
     { type: 'enrolled', detail: { from: 'memory' } },
   ])
   t.match(await store.verifyEvents(), { fault: undefined })
+})
+
+t.test('no number is given to two events, and it is told how many are lost', async (t) => {
+  const path = databasePath(t)
+  const { store, replaced } = await inUse(t, path)
+  for (let i = 0; i < 3; i++) await store.append({ type: 'unknown' }, false)
+  await look(store)
+  await breakNow(store, path)
+  t.match(replaced, [{ backup: { seq: 1 }, lost: 3 }])
+  t.match(await store.append({ type: 'store_replaced' }, false), { seq: 7 }, 'after two people put back')
+  t.match(await store.verifyEvents(), { count: 4, fault: undefined })
+  await store.sealEvents()
+  t.match(await store.verifyEvents(), { count: 4, fault: undefined, signed: { seq: 7 } })
+  t.equal(await store.removeEventsBefore(new Date(Date.now() + 1000)), 0, 'all are still to be sent')
+  await store.close()
+
+  for (const [sql, fault] of [
+    ["UPDATE checkpoint SET note = '6' WHERE kind = 'replacement'", /signature is wrong/],
+    ["DELETE FROM checkpoint WHERE kind = 'replacement'", /events 2 to 4 before it are missing/],
+    [
+      "UPDATE checkpoint SET key_id = NULL, mac = NULL WHERE kind = 'replacement'",
+      /events 2 to 4 before it are missing/,
+    ],
+    ['DELETE FROM event WHERE seq = 5', /events 2 to 5 before it are missing/],
+    ['DELETE FROM event WHERE seq > 1', /events 2 to 7 at the end are missing/],
+  ] as const) {
+    const copy = join(dirname(databasePath(t)), 'copy.db')
+    mkdirSync(dirname(copy), { recursive: true })
+    copyFileSync(path, copy)
+    copyFileSync(`${path}.key`, `${copy}.key`)
+    await tamper(copy, sql)
+    t.match(await (await open(t, copy)).verifyEvents(), { fault }, sql)
+  }
+})
+
+t.test('and with no backup at all', async (t) => {
+  const path = databasePath(t)
+  const store = await keepStore({ path, log: memoryLog() })
+  t.teardown(() => store.close())
+  for (let i = 0; i < 5; i++) await store.append({ type: 'unknown' }, false)
+  await store.enrol('Big', [{ ...template('n'), embedding: new Float32Array(1_500_000).fill(1) }], [])
+  await breakNow(store, path)
+  t.match(await store.verifyEvents(), { count: 0, fault: undefined })
+  t.match(await store.append({ type: 'store_replaced' }, false), { seq: 6 })
+  t.match(await store.verifyEvents(), { count: 1, fault: undefined })
 })

@@ -67,6 +67,7 @@ t.test('a lost key: the exit button works, and it is told who has to enrol again
   t.match((await facelatch(['people', 'list', ...own])).stdout, /Ada .* no templates/)
   t.match(await facelatch(['doctor', ...own]), { code: 1, stdout: /FAULT key .*is not there: put it back/ })
   t.match(await facelatch(['store', 'new-key', ...own]), { code: 0, stdout: /to be enrolled again with --more: Ada/ })
+  t.ok((await appliance.events()).some(({ type }) => type === 'key_replaced'))
   await appliance.stop()
 })
 
