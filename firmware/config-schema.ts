@@ -107,10 +107,11 @@ function numbers<T extends object>(options: T, where: string): { readonly [K in 
   }
 }
 
-const lineName = must(
-  'a number, "chip-label:line-name", "pin:31" on a Jetson, or "" for none; never gpiochipN',
+const lineText = must(
+  'a number in quotes, "chip-label:line-name", "pin:31" on a Jetson, or "" for none; never gpiochipN',
   (value) => typeof value === 'string' && (value === '' || parseLine(value) !== undefined),
 )
+const lineName = (value: unknown) => (typeof value === 'number' ? `must be text: write "${value}"` : lineText(value))
 const lines = [...outputLines, ...inputLines] as readonly string[]
 const lineList = (doc: string): Key<readonly string[]> => ({
   doc,

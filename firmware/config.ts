@@ -1,6 +1,7 @@
 /** Reads the configuration: files, then variables, through convict; checked strictly, frozen. */
 import { readFileSync } from 'node:fs'
 import convict from 'convict'
+import { pairProblems } from './config-pairs.js'
 import { type Config, isKey, type Key, type Section, schema } from './config-schema.js'
 
 export type { Config } from './config-schema.js'
@@ -81,7 +82,10 @@ export function loadConfig(files: readonly string[], variables: NodeJS.ProcessEn
       )
   }
   if (problems.length > 0) throw new ConfigError(problems)
-  return freeze(config.getProperties() as unknown as Config)
+  const values = config.getProperties() as unknown as Config
+  const contradictions = pairProblems(values)
+  if (contradictions.length > 0) throw new ConfigError(contradictions)
+  return freeze(values)
 }
 
 function mapKeys(section: Section, change: (key: Key<unknown>) => object): object {

@@ -31,10 +31,7 @@ const readBoard = () => boardOf(texts('/proc/device-tree/compatible'))
 /** A contact may lag this much behind the strike's release, ms. */
 const graceMs = 1_000
 
-/** @throws UserError for a strike that would wait for a contact which is not there. */
 export function doorOptions({ door }: Config): DoorOptions {
-  if (door.strikeMode === 'hold' && !door.sensor)
-    throw new UserError('door.strikeMode is "hold" without a door contact; set door.sensor to true, or "pulse"', 2)
   return {
     strikeMs: door.strikeSeconds * 1000,
     ...(door.strikeMode === 'hold' && { holdMs: door.holdSeconds * 1000 }),
@@ -61,16 +58,12 @@ export function driverFor({ gpio }: Config): Driver {
     chardev: hasGpiod(),
     sysfs: existsSync('/sys/class/gpio/export'),
   })
-  // Without a lock line the configuration is wrong; without GPIO the kernel is, today.
-  if ('problem' in chosen) throw new UserError(chosen.problem, gpio.lines.lock === '' ? 2 : 1)
+  // Without a lock line, or with a driver that no restart brings, the configuration is wrong; without GPIO the kernel is, today.
+  if ('problem' in chosen) throw new UserError(chosen.problem, gpio.lines.lock === '' || gpio.driver !== 'auto' ? 2 : 1)
   return chosen.driver
 }
 
 function linesOptions({ gpio, door }: Config): LinesOptions {
-  if (door.sensor && gpio.lines.door === '')
-    throw new UserError('door.sensor is true without a line; set gpio.lines.door, or door.sensor to false')
-  if (door.boltSensor && gpio.lines.bolt === '')
-    throw new UserError('door.boltSensor is true without a line; set gpio.lines.bolt, or door.boltSensor to false')
   const lines = [...outputLines, ...inputLines].flatMap((line): LineSettings[] => {
     const text = gpio.lines[line]
     const name = parseLine(text)

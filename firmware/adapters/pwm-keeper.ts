@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { resolve } from 'node:path'
 import type { Pwm } from '../ports.js'
 import type { SysfsPwm } from './pwm-sysfs.js'
 
@@ -15,7 +16,8 @@ const keeper = `trap '' HUP INT QUIT TERM; cat >/dev/null; while [ $# -gt 0 ]; d
 
 /** The keeper runs from now until `release`. */
 export function keepCool(pwm: SysfsPwm): Pwm {
-  const writes = pwm.lastWrites.flatMap(({ file, text }) => [file, text])
+  // The keeper stands in the root folder, so that no file system is kept busy by it.
+  const writes = pwm.lastWrites.flatMap(({ file, text }) => [resolve(file), text])
   const child = spawn('/bin/sh', ['-c', keeper, 'facelatch-fan', ...writes], {
     // A session of its own: what signals the supervisor's terminal or group does not reach it.
     detached: true,

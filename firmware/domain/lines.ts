@@ -157,6 +157,11 @@ export function chooseDriver(facts: DriverFacts): { readonly driver: Driver } | 
     return { driver: 'simulated' }
   }
   if (!facts.lock) return { problem: `gpio.driver is "${facts.asked}" without a lock line; set gpio.lines.lock` }
+  if (facts.asked === 'onoff' && !facts.sysfs)
+    return {
+      problem:
+        'gpio.driver is "onoff", but this kernel has no sysfs GPIO (/sys/class/gpio/export); set gpio.driver to "gpiod" or "auto"',
+    }
   if (facts.asked !== 'auto') return { driver: facts.asked }
   if (facts.chardev) return { driver: 'gpiod' }
   if (facts.sysfs) return { driver: 'onoff' }

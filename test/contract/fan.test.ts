@@ -215,22 +215,26 @@ t.test('doctor shows zones, the fan, and who drives it', async (t) => {
   ])
 })
 
-t.test('a supervisor that is killed leaves the fan at full speed', async (t) => {
-  const root = makeSysfs(t, nano)
-  const fan = join(root, 'devices/pwm-fan')
-  const place = JSON.stringify({ driver: 'jetson', folder: fan })
-  const child = spawnChild(
-    t,
-    script(`
-      const { createSysfsPwm } = await import(${firmware('adapters/pwm-sysfs.js')})
-      const { keepCool } = await import(${firmware('adapters/pwm-keeper.js')})
-      const pwm = keepCool(await createSysfsPwm(${place}, { sysfs: '', path: '', channel: 0, periodNs: 1 }))
-      await pwm.drive(20)
-      setInterval(() => {}, 1000)`),
-  )
-  await becomes(root, 'devices/pwm-fan/target_pwm', 51)
-  t.equal(reads(root, 'devices/pwm-fan/temp_control'), '0')
-  await end(child, 'SIGKILL')
-  await becomes(root, 'devices/pwm-fan/target_pwm', 255)
-  await becomes(root, 'devices/pwm-fan/temp_control', 1)
-})
+for (const [how, folderOf] of [
+  ['an absolute', (root: string) => join(root, 'devices/pwm-fan')],
+  ['a relative', () => 'devices/pwm-fan'],
+] as const)
+  t.test(`a supervisor that is killed leaves the fan at ${how} path at full speed`, async (t) => {
+    const root = makeSysfs(t, nano)
+    const place = JSON.stringify({ driver: 'jetson', folder: folderOf(root) })
+    const child = spawnChild(
+      t,
+      script(`
+        const { createSysfsPwm } = await import(${firmware('adapters/pwm-sysfs.js')})
+        const { keepCool } = await import(${firmware('adapters/pwm-keeper.js')})
+        process.chdir(${JSON.stringify(root)})
+        const pwm = keepCool(await createSysfsPwm(${place}, { sysfs: '', path: '', channel: 0, periodNs: 1 }))
+        await pwm.drive(20)
+        setInterval(() => {}, 1000)`),
+    )
+    await becomes(root, 'devices/pwm-fan/target_pwm', 51)
+    t.equal(reads(root, 'devices/pwm-fan/temp_control'), '0')
+    await end(child, 'SIGKILL')
+    await becomes(root, 'devices/pwm-fan/target_pwm', 255)
+    await becomes(root, 'devices/pwm-fan/temp_control', 1)
+  })

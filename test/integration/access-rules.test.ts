@@ -156,9 +156,11 @@ t.test('hold: powered until the door opens, and a bolt that does not follow is a
   t.equal(appliance.lines('lock').at(-1)?.value, 0, 'it opened')
   await appliance.stop()
   const wrong = makeHome(t, { door: { strikeMode: 'hold' } })
-  const refused = await facelatch(['run', '--config', wrong.config])
-  t.equal(refused.code, 2)
-  t.match(refused.stderr, /door.strikeMode is "hold" without a door contact; set door.sensor/)
+  for (const command of [['run'], ['config', 'check']]) {
+    const refused = await facelatch([...command, '--config', wrong.config])
+    t.equal(refused.code, 2)
+    t.match(refused.stderr, /door.strikeMode is "hold" without a door contact; set door.sensor/)
+  }
 })
 
 t.test('rules check and explain', async (t) => {

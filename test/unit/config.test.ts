@@ -50,6 +50,33 @@ t.test('bad keys are named with their place and what they must be', async (t) =>
   t.equal(problems(t, { camera: { fps: 0, width: 1 }, x: 1 }).length >= 1, true)
 })
 
+t.test('keys that contradict each other are named together', async (t) => {
+  const wired = { driver: 'gpiod', lines: { lock: '4', door: '', bolt: '' } }
+  t.match(problems(t, { door: { strikeMode: 'hold' } }), [/^door.strikeMode is "hold" .*door.sensor/])
+  t.same(problems(t, { door: { strikeMode: 'hold', sensor: true } }), [])
+  for (const gpio of [wired, { ...wired, driver: 'onoff' }, { ...wired, driver: 'auto' }]) {
+    t.match(problems(t, { door: { sensor: true }, gpio }), [/^door.sensor is true without a line; set gpio.lines.door/])
+    t.match(problems(t, { door: { boltSensor: true }, gpio }), [/^door.boltSensor is true .*gpio.lines.bolt/])
+  }
+  t.same(problems(t, { door: { sensor: true }, gpio: { ...wired, driver: 'simulated' } }), [])
+  t.same(problems(t, { door: { sensor: true }, gpio: { ...wired, lines: { lock: '4', door: '6' } } }), [])
+  t.match(problems(t, { gpio: { lines: { lock: '5', exit: '5' } } }), [
+    /^gpio.lines.exit and gpio.lines.lock are both "5"; choose another line/,
+  ])
+  t.match(problems(t, { gpio: { lines: { lock: '5', exit: '05' } } }), [
+    /^gpio.lines.exit and gpio.lines.lock are both/,
+  ])
+  t.same(problems(t, { gpio: { lines: { lock: 'pin:5', exit: '5', door: 'chip:5' } } }), [], 'these may differ')
+  t.match(problems(t, { gpio: { pullUp: ['exit', 'door'], pullDown: ['door'] } }), [
+    /^"door" is in gpio.pullUp and in gpio.pullDown/,
+  ])
+})
+
+t.test('a line is written as text', async (t) => {
+  t.match(problems(t, { gpio: { lines: { led: 11 } } }), [/"gpio.lines.led" must be text: write "11", not 11 \(/])
+  t.match(problems(t, { gpio: { lines: { led: 'gpiochip0:3' } } }), [/"gpio.lines.led" must be a number in quotes/])
+})
+
 t.test('variables win over files and mean what the key is', async (t) => {
   const file = join(temporaryDirectory(t), 'config.json')
   writeFileSync(file, JSON.stringify({ camera: { stallSeconds: 9, loop: true } }))

@@ -139,5 +139,9 @@ t.test('simulated lines are never taken unasked', async (t) => {
   t.equal(driver({ lock: false, simulatedKeys: true, onBoard: false }), 'simulated')
   t.equal(driver({ asked: 'simulated' }), 'simulated')
   t.equal(driver({ asked: 'onoff' }), 'onoff')
+  t.match(
+    driver({ asked: 'onoff', sysfs: false }),
+    /this kernel has no sysfs GPIO .*set gpio.driver to "gpiod" or "auto"/,
+  )
   t.match(driver({ asked: 'gpiod', lock: false }), /without a lock line/)
 })

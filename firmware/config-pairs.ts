@@ -1,0 +1,40 @@
+/** What no key can know alone: keys that contradict each other. */
+import type { Config } from './config-schema.js'
+import { type LineName, parseLine } from './domain/lines.js'
+import { inputLines, outputLines } from './ports.js'
+
+type Parts = Pick<Config, 'door' | 'gpio'>
+
+/** Every contradiction, with its keys and its remedy. */
+export const pairProblems = (config: Parts): string[] => [...contactProblems(config), ...lineProblems(config)]
+
+function contactProblems({ door, gpio }: Parts): string[] {
+  const problems: string[] = []
+  if (door.strikeMode === 'hold' && !door.sensor)
+    problems.push('door.strikeMode is "hold" without a door contact; set door.sensor to true, or "pulse"')
+  // Simulated lines have all contacts; `auto` takes none of them where a lock is wired.
+  const real = gpio.driver === 'auto' ? gpio.lines.lock !== '' : gpio.driver !== 'simulated'
+  if (real && door.sensor && gpio.lines.door === '')
+    problems.push('door.sensor is true without a line; set gpio.lines.door, or door.sensor to false')
+  if (real && door.boltSensor && gpio.lines.bolt === '')
+    problems.push('door.boltSensor is true without a line; set gpio.lines.bolt, or door.boltSensor to false')
+  return problems
+}
+
+function lineProblems({ gpio }: Parts): string[] {
+  const problems: string[] = []
+  const users = new Map<string, string>()
+  for (const line of [...outputLines, ...inputLines]) {
+    if (gpio.pullUp.includes(line) && gpio.pullDown.includes(line))
+      problems.push(`"${line}" is in gpio.pullUp and in gpio.pullDown; take it out of one of them`)
+    const name = parseLine(gpio.lines[line])
+    if (name === undefined) continue
+    const other = users.get(sameAs(name))
+    if (other === undefined) users.set(sameAs(name), line)
+    else problems.push(`gpio.lines.${line} and gpio.lines.${other} are both "${gpio.lines[line]}"; choose another line`)
+  }
+  return problems
+}
+
+/** Equal for names that mean one line whatever the machine: `5` and `05`. */
+const sameAs = (name: LineName) => JSON.stringify(name)
