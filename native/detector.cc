@@ -23,6 +23,10 @@ bool better(const Candidate& a, const Candidate& b) { return a.score > b.score; 
 
 }  // namespace
 
+double millisecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
 std::unique_ptr<Detector> makeDetector(EngineFactory& engines, const DetectorOptions& options) {
   if (options.type == DetectorType::yunet) return std::make_unique<Yunet>(engines, options);
   return std::make_unique<Mtcnn>(engines, options);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,11 @@ struct DetectTimings {
   double onet = 0;
   double yunet = 0;
 };
+
+/// Pictures up to this many pixels on their longer side; the usual ones are 640x480.
+constexpr double longestPicture = 4096;
+
+double millisecondsSince(std::chrono::steady_clock::time_point start);
 
 /// Stateless between pictures.
 class Detector {

@@ -22,13 +22,6 @@ constexpr size_t onetBatch = 16;
 constexpr double regionGrowth = 1.15;
 const Normalisation normalisation{{127.5f, 127.5f, 127.5f}, {0.0078125f, 0.0078125f, 0.0078125f}, false};
 
-double millisecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// Pictures up to this many pixels on their longer side; the usual ones are 640x480.
-constexpr double longestPicture = 4096;
-
 ShapeRange pyramidRange(double minFace) {
   const auto scaled = [minFace](double pixels) { return static_cast<int64_t>(std::ceil(pixels * window / minFace)); };
   return {

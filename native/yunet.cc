@@ -20,8 +20,6 @@ constexpr double regionGrowth = 2;
 constexpr int regionSide = 128;
 constexpr double overlapLimit = 0.3;
 constexpr size_t mostCandidates = 512;
-/// Pictures up to this many pixels on their longer side; the usual ones are 640x480.
-constexpr double longestPicture = 4096;
 const Normalisation normalisation{{0, 0, 0}, {1, 1, 1}, true};
 
 int paddedTo(double pixels) { return coarsest * std::max(1, static_cast<int>(std::ceil(pixels / coarsest - 1e-9))); }
@@ -39,10 +37,6 @@ ModelSpec specification(double minFace) {
   // As with MTCNN: which of two boxes wins is not for rounding to choose.
   spec.exact = true;
   return spec;
-}
-
-double millisecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
 bool within(const Box& box, const Box& region) {

@@ -4,10 +4,12 @@
  * Rows that change must be chained anew. A checkpoint keeps what the chain was before: its last hash, and whether it was
  * whole, so that the migration heals nothing that was broken.
  */
+
 import { randomUUID } from 'node:crypto'
+import { nameKey } from '../domain/names.js'
 import type { Statements } from './store-connection.js'
 import { type KnownName, tokenizeDetail } from './store-names.js'
-import { chainHash, chainStart, type EventRow, nameKey, plainTemplate } from './store-schema.js'
+import { chainHash, chainStart, type EventRow, plainTemplate } from './store-schema.js'
 
 /** Rows read at a time. */
 const page = 1000

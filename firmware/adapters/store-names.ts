@@ -7,8 +7,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Detail, StoredEvent } from '../domain/events.js'
+import { nameKey, oneSpelling } from '../domain/names.js'
 import type { Statements } from './store-connection.js'
-import { asStored, canonical, type EventRow, fromRow, nameKey } from './store-schema.js'
+import { asStored, canonical, type EventRow, fromRow } from './store-schema.js'
 
 export interface KnownName {
   readonly ref: string
@@ -27,7 +28,7 @@ export async function noteName(sql: Statements, person: string, name: string): P
 
 /** The `ref` of a name. A name that nobody has gets a new one, which leads nowhere. */
 export async function refer(sql: Statements, name: string): Promise<string> {
-  const clean = asStored(name).normalize('NFC').trim().replace(/\s+/gu, ' ')
+  const clean = oneSpelling(asStored(name))
   const found = await sql.get<{ ref: string }>(
     `SELECT ref FROM moniker JOIN person ON person.id = person_id WHERE moniker.name_key = ?1
      ORDER BY person.name_key = ?1 DESC, moniker.name = ?2 DESC, moniker.name = person.name DESC LIMIT 1`,

@@ -1,11 +1,12 @@
 /** People and their templates. Each function runs inside a turn of the connection; those that change, in a transaction. */
 import { randomUUID } from 'node:crypto'
+import { nameKey } from '../domain/names.js'
 import { type NewTemplate, type Person, StoreError, type Template } from '../ports.js'
 import type { Statements } from './store-connection.js'
 import { openRow, sealingKey } from './store-custody.js'
 import type { Keyring } from './store-key.js'
 import { noteName } from './store-names.js'
-import { cleanName, nameKey, plainTemplate, readTemplate, toBlob } from './store-schema.js'
+import { cleanName, plainTemplate, readTemplate, toBlob } from './store-schema.js'
 import { sealTemplate } from './store-vault.js'
 
 /** Templates opened at a time: each piece holds the event loop for a few milliseconds. */

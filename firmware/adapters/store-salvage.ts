@@ -4,15 +4,16 @@
  * `PATH.forgotten` has one person's random id a line. It is on the disk before a forgetting is acknowledged, so that
  * neither a backup nor the memory of a running facelatch brings anybody back, whatever becomes of the database then.
  */
+
 import { closeSync, constants, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { NewEvent } from '../domain/events.js'
+import { nameKey } from '../domain/names.js'
 import type { Log, NewTemplate, Person, Template } from '../ports.js'
 import type { Statements } from './store-connection.js'
 import type { Keyring } from './store-key.js'
 import { syncFolder } from './store-key.js'
 import { noteName } from './store-names.js'
 import { findPerson, insertTemplate } from './store-people.js'
-import { nameKey } from './store-schema.js'
 
 /** Whose template it is, whatever that person is called by now. */
 export interface OwnedTemplate extends Template {

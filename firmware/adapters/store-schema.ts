@@ -1,6 +1,7 @@
 /** How the rows of the store read: events and their chain, names, embeddings. The tables are in store-migrations.ts. */
 import { createHash } from 'node:crypto'
 import type { Detail, EventType, NewEvent, StoredEvent } from '../domain/events.js'
+import { oneSpelling } from '../domain/names.js'
 
 export interface EventRow {
   readonly seq: number
@@ -55,13 +56,8 @@ const unfit = /\p{Cc}|[\u202a-\u202e\u2066-\u2069]|^[\p{Cf}\p{Z}]*$/u
 
 /** The name as it is kept, or undefined when it cannot be one. */
 export function cleanName(name: string): string | undefined {
-  const clean = asStored(name).normalize('NFC').trim().replace(/\s+/gu, ' ')
+  const clean = oneSpelling(asStored(name))
   return clean.length > 0 && clean.length <= 200 && !unfit.test(clean) ? clean : undefined
-}
-
-/** Names with the same key are the same name. Lower case by Unicode, which SQLite's NOCASE does not know. */
-export function nameKey(clean: string): string {
-  return clean.toLowerCase().normalize('NFC')
 }
 
 /** A template before it is sealed: length of `source`, `source`, then the embedding as 32-bit floats, little-endian. */

@@ -1,7 +1,9 @@
 /** People, templates, the audit log and the outbox in one SQLite file: the Store port put together from its parts. */
+
 import { randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import type { NewEvent, StoredEvent } from '../domain/events.js'
+import { nameKey } from '../domain/names.js'
 import { type Clock, type Log, type Store, type StoreCare, StoreError } from '../ports.js'
 import { createCare, markForScrub } from './store-care.js'
 import { continueAfter, verifyChain } from './store-checkpoints.js'
@@ -11,7 +13,6 @@ import * as log from './store-events.js'
 import { findKey, Keyring } from './store-key.js'
 import * as people from './store-people.js'
 import { markForgotten, putBack, type Salvage, type Salvaged } from './store-salvage.js'
-import { nameKey } from './store-schema.js'
 
 export interface StoreOptions {
   /** The database; made when missing, with its directory. SQLite keeps `-wal` and `-shm` beside it. */

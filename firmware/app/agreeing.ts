@@ -3,20 +3,13 @@ import { agreed } from '../domain/classifiers.js'
 import { probabilities } from '../domain/svm.js'
 import type { Candidate } from '../domain/types.js'
 import type { Identified, Machines, Recognizer, Template, Trainer } from '../ports.js'
+import { AroundRecognizer } from './around-recognizer.js'
 
 /**
  * Machines are trained beside the frames' path, each time the gallery has changed. Until they are there, and while there are
  * fewer than two people to tell apart, the nearest template decides alone, at its own threshold: it is the stricter one.
  */
-export class Agreeing implements Recognizer {
-  readonly engine: string
-  readonly fallback: string | null
-  readonly notes: readonly string[]
-  readonly embedder: string
-  readonly dimensions: number
-  readonly threshold: number
-  readonly liveFrom: number | undefined
-  readonly #inner: Recognizer
+export class Agreeing extends AroundRecognizer {
   readonly #gate: number
   readonly #trainer: Trainer
   readonly #failed: (reason: string) => void
@@ -25,26 +18,14 @@ export class Agreeing implements Recognizer {
 
   /** @param failed training failed; the door goes on without the machines. */
   constructor(inner: Recognizer, gate: number, trainer: Trainer, failed: (reason: string) => void) {
-    const { engine, fallback, notes, embedder, dimensions, threshold, liveFrom } = inner
-    this.engine = engine
-    this.fallback = fallback
-    this.notes = notes
-    this.embedder = embedder
-    this.dimensions = dimensions
-    this.threshold = threshold
-    this.liveFrom = liveFrom
-    this.#inner = inner
+    super(inner)
     this.#gate = gate
     this.#trainer = trainer
     this.#failed = failed
   }
 
-  detect(...given: Parameters<Recognizer['detect']>): ReturnType<Recognizer['detect']> {
-    return this.#inner.detect(...given)
-  }
-
-  async identify(...given: Parameters<Recognizer['identify']>) {
-    const { faces, timings } = await this.#inner.identify(...given)
+  override async identify(...given: Parameters<Recognizer['identify']>) {
+    const { faces, timings } = await super.identify(...given)
     const machines = this.#machines
     if (machines === undefined) return { faces, timings }
     return { timings, faces: faces.map((face) => ({ ...face, candidates: this.#judged(face, machines) })) }
@@ -64,8 +45,8 @@ export class Agreeing implements Recognizer {
     }))
   }
 
-  setGallery(templates: readonly Template[]): void {
-    this.#inner.setGallery(templates)
+  override setGallery(templates: readonly Template[]): void {
+    super.setGallery(templates)
     this.#machines = undefined
     const gallery = ++this.#gallery
     this.#trainer.train(templates).then(
@@ -77,8 +58,8 @@ export class Agreeing implements Recognizer {
     )
   }
 
-  close(): Promise<void> {
+  override close(): Promise<void> {
     this.#gallery++
-    return this.#inner.close()
+    return super.close()
   }
 }

@@ -1,6 +1,7 @@
 /**
- * The desk where commands arrive: the domain judges them, `orders.ts` says which may be done, and what became of each is told. An obeyed command is an
- * audit row of its own, a refused one too, up to a rate: who may publish must not be able to flood the audit log.
+ * The desk where commands arrive: the domain judges them, `orders.ts` says which may be done, and what became of each is
+ * told. An obeyed command is an audit row of its own, a refused one too, up to a rate: who may publish must not be able to
+ * flood the audit log.
  */
 import { type Asked, type CommandOptions, Commands, type CommandTimes } from '../domain/commands.js'
 import type { NewEvent } from '../domain/events.js'

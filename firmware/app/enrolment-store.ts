@@ -3,8 +3,9 @@
  * and the transaction goes through only if that has not changed since.
  */
 import { lookAlike } from '../domain/enrolment.js'
-import { isAdmin, type Saving, sameName } from '../domain/enrolment-session.js'
+import { isAdmin, type Saving } from '../domain/enrolment-session.js'
 import type { StoredEvent } from '../domain/events.js'
+import { sameName } from '../domain/names.js'
 import { type Person, type Store, StoreError } from '../ports.js'
 import type { EnrolmentAnswer } from './enrolling.js'
 

@@ -8,11 +8,7 @@ import { enrolAgain } from '../domain/enrolment.js'
 import { chooseModels } from '../models.js'
 import type { StoreCare } from '../ports.js'
 import { openConfigured } from '../store.js'
-import type { Finding } from './doctor.js'
-
-const ok = (check: string, what: string): Finding => ({ check, level: 'ok', what })
-const note = (check: string, what: string, remedy: string): Finding => ({ check, level: 'note', what, remedy })
-const fault = (check: string, what: string, remedy: string): Finding => ({ check, level: 'fault', what, remedy })
+import { type Finding, fault, note, ok } from './findings.js'
 
 export async function storeFindings(config: Config): Promise<Finding[]> {
   const { path } = config.store

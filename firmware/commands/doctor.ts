@@ -11,21 +11,11 @@ import type { LineReport } from '../ports.js'
 import { readArguments, readConfig } from './arguments.js'
 import { fanFindings } from './doctor-fan.js'
 import { storeFindings } from './doctor-store.js'
+import { type Finding, fault, note, ok } from './findings.js'
 import { openRecognizer } from './recognition.js'
 
 const usage = `usage: facelatch doctor [--config FILE] [--json]
 What this machine has and lacks, each with its remedy. Exit code 1 when something the door needs is missing.`
-
-export interface Finding {
-  readonly check: string
-  readonly level: 'ok' | 'note' | 'fault'
-  readonly what: string
-  readonly remedy?: string
-}
-
-const ok = (check: string, what: string): Finding => ({ check, level: 'ok', what })
-const note = (check: string, what: string, remedy: string): Finding => ({ check, level: 'note', what, remedy })
-const fault = (check: string, what: string, remedy: string): Finding => ({ check, level: 'fault', what, remedy })
 
 export async function main(args: string[]): Promise<number> {
   const { values, positionals } = readArguments(args, { json: { type: 'boolean' } }, usage)

@@ -1,6 +1,8 @@
 /** Plays made sequences to the real detector, embedder, tracker and votes, and opens no door. */
+
 import { decodePicture } from '../adapters/pictures-sharp.js'
 import { pictureFromRgb } from '../adapters/recognizer-native.js'
+import { AroundRecognizer } from '../app/around-recognizer.js'
 import { Pipeline } from '../app/pipeline.js'
 import type { Config } from '../config.js'
 import { points } from '../domain/geometry.js'
@@ -44,48 +46,15 @@ class SequencePicture implements Picture {
 }
 
 /** The recognizer, with what it said of every single face of the last frame. */
-class Witness implements Recognizer {
-  readonly #inner: Recognizer
+class Witness extends AroundRecognizer {
   answers: SingleAnswer[] = []
 
-  constructor(inner: Recognizer) {
-    this.#inner = inner
+  override detect(frame: Picture, regions?: readonly Box[]) {
+    return super.detect((frame as SequencePicture).native, regions)
   }
 
-  get engine() {
-    return this.#inner.engine
-  }
-
-  get fallback() {
-    return this.#inner.fallback
-  }
-
-  get notes() {
-    return this.#inner.notes
-  }
-
-  get embedder() {
-    return this.#inner.embedder
-  }
-
-  get dimensions() {
-    return this.#inner.dimensions
-  }
-
-  get threshold() {
-    return this.#inner.threshold
-  }
-
-  get liveFrom() {
-    return this.#inner.liveFrom
-  }
-
-  detect(frame: Picture, regions?: readonly Box[]) {
-    return this.#inner.detect((frame as SequencePicture).native, regions)
-  }
-
-  async identify(frame: Picture, landmarks: readonly Landmarks[], boxes?: readonly Box[]) {
-    const result = await this.#inner.identify((frame as SequencePicture).native, landmarks, boxes)
+  override async identify(frame: Picture, landmarks: readonly Landmarks[], boxes?: readonly Box[]) {
+    const result = await super.identify((frame as SequencePicture).native, landmarks, boxes)
     this.answers.push(
       ...result.faces.map(({ candidates: [best] }, i) => ({
         box: span(landmarks[i]!),
@@ -94,14 +63,6 @@ class Witness implements Recognizer {
       })),
     )
     return result
-  }
-
-  setGallery(...gallery: Parameters<Recognizer['setGallery']>): void {
-    this.#inner.setGallery(...gallery)
-  }
-
-  close(): Promise<void> {
-    return this.#inner.close()
   }
 }
 

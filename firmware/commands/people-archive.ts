@@ -3,6 +3,7 @@ import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { UserError, wrongUsage } from '../app/errors.js'
+import { nameKey } from '../domain/names.js'
 import type { NewTemplate, Store } from '../ports.js'
 
 /** File: magic, 16 bytes of salt, 12 of nonce, 16 of tag, then gzipped JSON under AES-256-GCM with a scrypt key. */
@@ -55,12 +56,11 @@ export async function importPeople(
   keyFile: string | undefined,
 ): Promise<{ imported: number; kept: string[] }> {
   const archive = decrypt(file, readKey(keyFile))
-  const keyOf = (name: string) => name.normalize('NFC').toLowerCase()
-  const known = new Set((await store.people()).map(({ name }) => keyOf(name)))
+  const known = new Set((await store.people()).map(({ name }) => nameKey(name)))
   const kept: string[] = []
   let imported = 0
   for (const { name, templates } of archive.people) {
-    if (known.has(keyOf(name))) {
+    if (known.has(nameKey(name))) {
       kept.push(name)
       continue
     }

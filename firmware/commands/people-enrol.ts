@@ -3,6 +3,7 @@ import { openCamera } from '../adapters/recognizer-native.js'
 import { UserError } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { chooseTemplates, lookAlike, type Refusal, type Sample } from '../domain/enrolment.js'
+import { sameName } from '../domain/names.js'
 import type { Person, Recognizer, Store } from '../ports.js'
 import { facesOf, facesOfFile, openRecognizer, type SeenFace } from './recognition.js'
 
@@ -32,9 +33,7 @@ export async function enrol(
   options: EnrolOptions,
 ): Promise<Enrolled> {
   const before = await store.people()
-  const known = before.find(
-    (person) => person.name.normalize('NFC').toLowerCase() === name.normalize('NFC').trim().toLowerCase(),
-  )
+  const known = before.find((person) => sameName(person.name, name))
   if (known && !options.more)
     throw new UserError(`"${known.name}" is enrolled already; give --more to add templates, or another name`)
   if (!known && options.more)

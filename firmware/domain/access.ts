@@ -2,7 +2,8 @@
  * What the rules must remember between two moments: who stood here a moment ago, for the two-person rule, and who has
  * just been let in, for anti-passback and the cool-down. Times are monotonic ms.
  */
-import { type Denied, type Entitlement, isDenied, personKey, type Right } from './rules.js'
+import { nameKey } from './names.js'
+import { type Denied, type Entitlement, isDenied, type Right } from './rules.js'
 
 /** `with`: the second person. Undefined: neither yes nor no, nothing is done and nothing told. */
 export type Admission = { readonly granted: true; readonly with?: string } | Denied | undefined
@@ -30,12 +31,12 @@ export class Access {
   /** Somebody entitled stands at the door. Before `admit` for everybody in one frame: two who come together are two. */
   note(person: string, right: Right, now: number): void {
     if (isDenied(right) || this.#again(person, right.by, now)) return
-    this.#here.set(personKey(person), { person, at: now })
+    this.#here.set(nameKey(person), { person, at: now })
   }
 
   admit(person: string, right: Right, now: number, coolDownMs: number): Admission {
     if (isDenied(right)) return right
-    const last = this.#entries.get(personKey(person))
+    const last = this.#entries.get(nameKey(person))
     if (last !== undefined && now - last.at < coolDownMs) return undefined
     const again = this.#again(person, right.by, now)
     if (again) return again
@@ -44,15 +45,15 @@ export class Access {
       return { granted: true }
     }
     // Who was let in as the second has been served, and is not the first of another two.
-    const served = last !== undefined && (last.used || this.#admitted.has(personKey(person)))
+    const served = last !== undefined && (last.used || this.#admitted.has(nameKey(person)))
     if (last?.paired && served && now - last.at < right.by.twoPersonMs) return undefined
     const second = this.#second(person, right.by.twoPersonMs, now)
     if (second === undefined) {
       const why = `${right.by.name}: a second person must come within ${right.by.twoPersonMs / 1000} s`
       return { denied: 'two_person', why }
     }
-    this.#here.delete(personKey(person))
-    this.#here.delete(personKey(second))
+    this.#here.delete(nameKey(person))
+    this.#here.delete(nameKey(second))
     this.#enter([person, second], now)
     return { granted: true, with: second }
   }
@@ -69,21 +70,21 @@ export class Access {
   }
 
   #enter(people: readonly string[], now: number): void {
-    for (const key of people.map(personKey)) {
+    for (const key of people.map(nameKey)) {
       this.#entries.set(key, { at: now, used: !this.#sensor, paired: people.length > 1 })
       this.#admitted.add(key)
     }
   }
 
   #again(person: string, { againMs, name }: Entitlement, now: number): Denied | undefined {
-    const last = this.#entries.get(personKey(person))
+    const last = this.#entries.get(nameKey(person))
     if (againMs === undefined || last === undefined || !last.used || now - last.at >= againMs) return undefined
     return { denied: 'again', why: `${name}: let in ${againMs / 1000} s ago or less` }
   }
 
   #second(person: string, withinMs: number, now: number): string | undefined {
     for (const [key, other] of this.#here)
-      if (key !== personKey(person) && now - other.at <= withinMs) return other.person
+      if (key !== nameKey(person) && now - other.at <= withinMs) return other.person
     return undefined
   }
 }

@@ -11,6 +11,7 @@
 import type { Sample } from './enrolment.js'
 import { type Collection, emptyCollection, type FaceView, look } from './enrolment-collection.js'
 import type { NewEvent } from './events.js'
+import { sameName } from './names.js'
 
 export interface SessionOptions {
   /** Names of those whose presence lets the button enrol; nobody's does when it is empty. */
@@ -114,9 +115,6 @@ export type SessionPhase = 'idle' | 'collecting' | 'confirming' | 'saving' | 'sa
 export const sessionPhase = ({ running, result }: SessionState): SessionPhase =>
   running?.phase ?? result?.state ?? 'idle'
 
-/** As the store sees it: case, blanks and Unicode composition make no other name. */
-export const sameName = (a: string, b: string) => nameKey(a) === nameKey(b)
-const nameKey = (name: string) => name.normalize('NFC').trim().replace(/\s+/gu, ' ').toLowerCase()
 export const isAdmin = (admins: readonly string[], person: string) => admins.some((admin) => sameName(admin, person))
 
 export function stepSession(state: SessionState, event: SessionEvent, options: SessionOptions): SessionStep {

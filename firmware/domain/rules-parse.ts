@@ -1,13 +1,14 @@
 /** The rules file, checked to the last key: text in, rules or every problem out. Nothing is guessed. */
+
 import { isDate, isTimeZone } from './civil-time.js'
 import { type Intent, noIntent } from './intent.js'
 import { repeatedKeys } from './json-keys.js'
+import { nameKey } from './names.js'
 import {
   dayNames,
   type Entitlement,
   type OpenHouse,
   type PersonRule,
-  personKey,
   type Rules,
   type Span,
   type Window,
@@ -141,7 +142,7 @@ export function parseRules(text: string): ParsedRules {
     read.list(value, where, 'must be the name of a group in "groups"', (name) => (groups.has(name) ? name : undefined))
   const people = new Map<string, PersonRule>()
   for (const [name, entry] of Object.entries(read.object(top.people, 'people'))) {
-    const key = personKey(name)
+    const key = nameKey(name)
     if (people.has(key))
       read.problems.push(`"people.${name}" is there twice: names differ by more than case and blanks`)
     people.set(key, person(read, entry, name, groupNames, againMs))

@@ -7,6 +7,7 @@
  */
 import { type CivilTime, civilTime, clockText, dayBefore, weekday } from './civil-time.js'
 import type { Intent } from './intent.js'
+import { nameKey } from './names.js'
 
 /** Minutes of the day, from inclusive, to exclusive; `to` at or before `from` is of the next day. */
 export interface Span {
@@ -56,7 +57,7 @@ export interface Rules {
   /** YYYY-MM-DD, or MM-DD of every year. */
   readonly holidays: ReadonlySet<string>
   readonly groups: ReadonlyMap<string, Entitlement>
-  /** By `personKey`. */
+  /** By `nameKey`. */
   readonly people: ReadonlyMap<string, PersonRule>
   /** Groups of those whom `people` does not name. */
   readonly others: readonly string[]
@@ -92,10 +93,6 @@ export type Right = { readonly by: Entitlement } | Denied
 
 export const isDenied = (answer: object): answer is Denied => 'denied' in answer
 
-/** Names are the same when they differ only in case, blanks or Unicode composition, as in the store. */
-export const personKey = (name: string): string =>
-  name.normalize('NFC').trim().replace(/\s+/gu, ' ').toLowerCase().normalize('NFC')
-
 /** Without `access.rulesFile`: everybody enrolled, at any time. */
 export const everybody: Rules = {
   timeZone: 'UTC',
@@ -111,7 +108,7 @@ export const everybody: Rules = {
  * them hold all the same.
  */
 export function rightOf(rules: Rules, person: string, time: CivilTime | undefined, mode: Mode): Right {
-  const rule = rules.people.get(personKey(person))
+  const rule = rules.people.get(nameKey(person))
   if (rule?.blocked) return { denied: 'blocked', why: 'blocked in the rules' }
   const groups = rule?.groups ?? rules.others
   if (mode === 'lockdown' && !groups.some((group) => rules.lockdown.includes(group)))

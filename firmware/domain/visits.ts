@@ -8,7 +8,7 @@
  */
 import type { Admission } from './access.js'
 import type { NewEvent } from './events.js'
-import { personKey } from './rules.js'
+import { nameKey } from './names.js'
 import type { Verdict } from './types.js'
 
 export interface VisitsOptions {
@@ -93,7 +93,7 @@ export class Visits {
       if (verdict.kind !== 'known' || !verified || seen === undefined) continue
       if (seen.grantedAt !== undefined && now - seen.grantedAt < this.#options.rearmMs) continue
       const { person, similarity } = verdict
-      const denied = this.#visits.get(personKey(person))!.denied
+      const denied = this.#visits.get(nameKey(person))!.denied
       const admission = admit(person)
       if (admission === undefined) continue
       if ('granted' in admission) {
@@ -112,7 +112,7 @@ export class Visits {
   /** One grant serves all visits of that person: a face that two tracks follow for a moment is one. */
   #granted(person: string, now: number): void {
     for (const seen of this.#tracks.values())
-      if (seen.person !== undefined && personKey(seen.person) === personKey(person)) seen.grantedAt = now
+      if (seen.person !== undefined && nameKey(seen.person) === nameKey(person)) seen.grantedAt = now
   }
 
   #tell({ track, verdict }: VisitSighting, now: number): NewEvent[] {
@@ -132,8 +132,8 @@ export class Visits {
     }
     const { person } = verdict
     if (seen.person !== person) Object.assign(seen, { told: true, person, grantedAt: undefined })
-    const visit = this.#visits.get(personKey(person))
-    this.#visits.set(personKey(person), { denied: visit?.denied ?? new Set(), lastSeen: now })
+    const visit = this.#visits.get(nameKey(person))
+    this.#visits.set(nameKey(person), { denied: visit?.denied ?? new Set(), lastSeen: now })
     return visit ? spoofs : [eventOf(verdict, track), ...spoofs]
   }
 
