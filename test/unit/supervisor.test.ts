@@ -151,6 +151,8 @@ t.test('the gallery goes to a recognizer that runs, whenever people change', asy
   const ready: FromRecognizer = { type: 'ready', engine: 'CPU', embedder: 'e', threshold: 0.9 }
   t.ok(kinds(supervisor.step({ type: 'recognizer', message: ready, now: 0 })).includes('send-gallery'))
   t.match(supervisor.step({ type: 'people', count: 2 })[0], { do: 'send-gallery', embedder: 'e' })
+  const undone = supervisor.step({ type: 'enrolment', answer: { type: 'undone', person: 'Ada' } })
+  t.match(undone[0], { do: 'send-gallery', embedder: 'e' }, 'at once, before the store is looked at again')
   supervisor.step({ type: 'recognizer-lost', reason: 'x', restartMs: 1 })
   t.notOk(kinds(supervisor.step({ type: 'people', count: 3 })).includes('send-gallery'))
 })
