@@ -15,6 +15,7 @@ const commands: Record<string, Command> = {
     summary: 'a known face opens the door, a stranger does not: on real recordings',
     load: () => import('./commands/demo.js'),
   },
+  status: { summary: 'how the door is doing, on one screen', load: () => import('./commands/status.js') },
   people: {
     summary: 'list, add, remove, rename, export and import people',
     load: () => import('./commands/people.js'),

@@ -315,6 +315,9 @@ export const schema = {
     backup: text('When the store is backed up', '27 3 * * *', cronExpression),
     catchUpSeconds: seconds('Jobs that were missed run this long after the start', 60),
   },
+  metrics: {
+    port: whole('Port on loopback where Prometheus may fetch /metrics; 0 for none', 0, 0, 65_535),
+  },
   enrolment: {
     samples: whole('Templates kept per enrolment', 10, 1, 50),
     minQuality: part('Worst picture accepted', 0.4),

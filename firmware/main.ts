@@ -23,6 +23,7 @@ import { openFan } from './fan.js'
 import { createBroker, packageVersion, readCode } from './home.js'
 import { doorOptions, driverFor, openLines } from './lines.js'
 import { livenessWarning } from './models.js'
+import { openOperations } from './operations.js'
 import { inRoot } from './root.js'
 import { storeOptions } from './store.js'
 
@@ -86,8 +87,12 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   })
   undo.push(() => store.close())
   const code = readCode(config)
-  const { broker, close: closeBroker } = await createBroker(config, log('mqtt'))
-  undo.push(() => broker.stop().then(closeBroker))
+  const { broker: outside, close: closeBroker } = await createBroker(config, log('mqtt'))
+  undo.push(() => outside.stop().then(closeBroker))
+  const operations = await openOperations(config, { clock, log: mainLog })
+  undo.push(() => operations.close())
+  const { accountant } = operations
+  const broker = accountant.overhear(outside)
 
   const mode = openModeFile(`${config.store.path}.mode`, mainLog)
   const rules = config.access.rulesFile === '' ? undefined : rulesFile(config.access.rulesFile)
@@ -108,7 +113,8 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     enrolment: enrollingOptions(config),
   })
   const feed = (event: SupervisorEvent) => perform(supervisor.step(event))
-  const recorder = new Recorder({ store, broker, clock, log: log('event') }, (ok, reason) =>
+  const heard = accountant.heard.bind(accountant)
+  const recorder = new Recorder({ store, broker, clock, log: log('event'), heard }, (ok, reason) =>
     feed({ type: 'store', ok, ...(reason === undefined ? {} : { reason }) }),
   )
   const recognizer = createRecognizerProcess<ToRecognizer, FromRecognizer>(
@@ -128,7 +134,10 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
         feed({ type: 'recognizer', message, now })
         latency.end()
       },
-      lost: (reason, restartMs) => feed({ type: 'recognizer-lost', reason, restartMs }),
+      lost: (reason, restartMs) => {
+        feed({ type: 'recognizer-lost', reason, restartMs })
+        operations.recognizerLost(reason)
+      },
     },
   )
   const fan = await openFan(config, {
@@ -180,7 +189,12 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     const wall = clock.wall().getTime()
     feed({ type: 'command', command, now: clock.now(), wall, ...(doubt && { clockDoubt: doubt }) })
   })
-  feed({ type: 'boot', doorOpen: gpio.read('door'), bolted: gpio.read('bolt'), tampered: gpio.read('tamper') })
+  const { lastEnd } = operations
+  feed({
+    type: 'boot',
+    ...{ doorOpen: gpio.read('door'), bolted: gpio.read('bolt'), tampered: gpio.read('tamper') },
+    ...(lastEnd && { after: lastEnd }),
+  })
   feed({ type: 'broker', connected: config.mqtt.url === '' })
   const tick = () => feed({ type: 'tick', now: clock.now(), wall: clock.wall().getTime() })
   tick()
@@ -257,6 +271,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       await broker.stop()
       await closeBroker()
       await tidied
+      await operations.close()
       await store.close()
       await claim.release()
       delay.disable()

@@ -15,6 +15,8 @@ export interface RecorderPorts {
   readonly broker: Broker
   readonly clock: Clock
   readonly log: Log
+  /** Told of every event as it happens. */
+  readonly heard?: (event: NewEvent, at: Date) => void
 }
 
 /** An event that reaches the broker this much later than it happened is marked as replayed, ms. */
@@ -48,8 +50,10 @@ export class Recorder {
 
   /** Takes the event at once; `stored` is called with its id once it is durable. */
   record(event: NewEvent, stored?: (id: string) => void): void {
-    const { clock } = this.#ports
-    this.#waiting.push({ event, at: clock.wall(), takenAt: clock.now(), ...(stored && { stored }) })
+    const { clock, heard } = this.#ports
+    const at = clock.wall()
+    this.#waiting.push({ event, at, takenAt: clock.now(), ...(stored && { stored }) })
+    heard?.(event, at)
     if (this.#waiting.length > waitingLimit) this.#makeRoom()
     void this.#store()
   }

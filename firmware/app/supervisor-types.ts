@@ -39,7 +39,14 @@ export interface SupervisorOptions {
 export type Timer = DoorTimer | SessionTimer | SignalTimer
 
 export type SupervisorEvent =
-  | { readonly type: 'boot'; readonly doorOpen: boolean; readonly bolted?: boolean; readonly tampered?: boolean }
+  | {
+      readonly type: 'boot'
+      readonly doorOpen: boolean
+      readonly bolted?: boolean
+      readonly tampered?: boolean
+      /** How the run before ended, where that was not in order. */
+      readonly after?: 'killed' | 'power_cut'
+    }
   /** Once a second. `wall`: ms since 1970. */
   | { readonly type: 'tick'; readonly now: number; readonly wall: number }
   | { readonly type: 'rules'; readonly file: RulesText }

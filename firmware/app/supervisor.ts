@@ -4,7 +4,7 @@
  */
 import { type DoorEvent, type DoorState, initialDoor, lockState, phase, stepDoor } from '../domain/door.js'
 import type { SessionEffect } from '../domain/enrolment-session.js'
-import type { NewEvent } from '../domain/events.js'
+import { type NewEvent, startedEvent } from '../domain/events.js'
 import type { Mode } from '../domain/rules.js'
 import type { InputLine, RulesText } from '../ports.js'
 import { AccessControl } from './access-control.js'
@@ -82,7 +82,7 @@ export class Supervisor {
             open: event.doorOpen,
             ...(event.bolted !== undefined && { thrown: event.bolted }),
           }),
-          record({ type: 'started', ...(this.#report.mode !== 'normal' && { detail: { mode: this.#report.mode } }) }),
+          record(startedEvent(this.#report.mode, event.after)),
           ...(event.tampered ? this.#tamper(true) : []),
         ]
       case 'tick':

@@ -9,6 +9,7 @@ import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
 import { chooseModels, detectorName, livenessFault } from '../models.js'
 import type { LineReport } from '../ports.js'
 import { readArguments, readConfig } from './arguments.js'
+import { crashFindings } from './doctor-crashes.js'
 import { fanFindings } from './doctor-fan.js'
 import { storeFindings } from './doctor-store.js'
 import { type Finding, fault, note, ok } from './findings.js'
@@ -34,6 +35,7 @@ export async function main(args: string[]): Promise<number> {
     enrolment,
     fanFindings,
     storeFindings,
+    crashFindings,
     broker,
   ]) {
     for (const finding of await check(config)) {

@@ -85,3 +85,9 @@ export interface StoredEvent extends NewEvent {
   /** Wall clock, ISO 8601 UTC. */
   readonly at: string
 }
+
+/** A start says what is out of the ordinary: a mode that was kept, an end before it that was not in order. */
+export function startedEvent(mode: string, after: string | undefined): NewEvent {
+  const detail = { ...(mode !== 'normal' && { mode }), ...(after !== undefined && { after }) }
+  return { type: 'started', ...(Object.keys(detail).length > 0 && { detail }) }
+}

@@ -1,0 +1,106 @@
+/**
+ * What the running appliance can say of itself: one account behind `facelatch status`, the metrics and crash reports.
+ * It overhears what the home is told, and adds what the home is not: how often what happened, and since when.
+ */
+import type { NewEvent } from '../domain/events.js'
+import type { Broker, Clock } from '../ports.js'
+
+export interface AccountFacts {
+  readonly version: string
+  readonly device: { readonly id: string; readonly name: string }
+  readonly pid: number
+  /** `host:port` of the broker; undefined where none is configured. */
+  readonly broker?: string
+}
+
+/** An event as people want to see it at a glance. */
+export interface Happening {
+  readonly at: string
+  readonly type: string
+  readonly person?: string
+}
+
+export interface Account extends AccountFacts {
+  readonly startedAt: string
+  readonly uptimeSeconds: number
+  readonly connected: boolean
+  /** The newest value of each retained topic, parsed where it is JSON: `state`, `lock/state`, `health`, … */
+  readonly topics: Readonly<Record<string, unknown>>
+  /** Since the start, by type. */
+  readonly events: Readonly<Record<string, number>>
+  /** The newest ones, newest first. */
+  readonly latest: readonly Happening[]
+}
+
+const latestKept = 5
+/** Told to Home Assistant alone. */
+const isForOthers = (topic: string) => topic.startsWith('/')
+
+export class Accountant {
+  readonly #facts: AccountFacts
+  readonly #clock: Clock
+  readonly #startedAt: Date
+  readonly #begun: number
+  readonly #topics = new Map<string, string>()
+  readonly #events = new Map<string, number>()
+  #latest: readonly Happening[] = []
+  #connected = false
+
+  constructor(facts: AccountFacts, clock: Clock) {
+    this.#facts = facts
+    this.#clock = clock
+    this.#startedAt = clock.wall()
+    this.#begun = clock.now()
+  }
+
+  /** The broker as the rest of the program uses it. */
+  overhear(broker: Broker): Broker {
+    const note = (topic: string, payload: string | Buffer) => {
+      if (typeof payload === 'string' && !isForOthers(topic)) this.#topics.set(topic, payload)
+    }
+    broker.onConnection((connected) => {
+      this.#connected = connected
+    })
+    return {
+      start: () => broker.start(),
+      get connected() {
+        return broker.connected
+      },
+      onConnection: (listener) => broker.onConnection(listener),
+      onCommand: (listener) => broker.onCommand(listener),
+      state(topic, payload) {
+        note(topic, payload)
+        broker.state(topic, payload)
+      },
+      refresh: () => broker.refresh(),
+      publish: (topic, payload) => broker.publish(topic, payload),
+      stop: () => broker.stop(),
+    }
+  }
+
+  heard({ type, person }: NewEvent, at: Date): void {
+    this.#events.set(type, (this.#events.get(type) ?? 0) + 1)
+    const happening = { at: at.toISOString(), type, ...(person !== undefined && { person }) }
+    this.#latest = [happening, ...this.#latest].slice(0, latestKept)
+  }
+
+  report(): Account {
+    return {
+      ...this.#facts,
+      startedAt: this.#startedAt.toISOString(),
+      uptimeSeconds: Math.round((this.#clock.now() - this.#begun) / 1000),
+      connected: this.#connected,
+      topics: Object.fromEntries([...this.#topics].map(([topic, payload]) => [topic, parsed(payload)])),
+      events: Object.fromEntries(this.#events),
+      latest: this.#latest,
+    }
+  }
+}
+
+function parsed(payload: string): unknown {
+  try {
+    return payload.startsWith('{') ? JSON.parse(payload) : payload
+  } catch {
+    return payload
+  }
+}

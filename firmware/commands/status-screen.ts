@@ -1,0 +1,129 @@
+/** The account on one screen: a line a subject, and last what is wrong. */
+import type { Account } from '../app/account.js'
+import type { StateReport } from '../app/supervisor-types.js'
+
+type Topics = Readonly<Record<string, unknown>>
+type Figures = Readonly<Record<string, number | undefined>>
+interface HealthTopic {
+  readonly recognizer?: Figures & { readonly frameMs?: Figures }
+  readonly supervisor?: Figures & { readonly eventLoopDelayMs?: Figures; readonly strike?: { fromVerdict: Figures } }
+}
+
+export interface Screen {
+  readonly text: string
+  readonly problems: readonly string[]
+}
+
+export function screen(account: Account): Screen {
+  const { topics } = account
+  const state = (topics.state ?? {}) as Partial<StateReport>
+  const problems = problemsOf(account, state)
+  const rows: [subject: string, ...what: (string | undefined)[]][] = [
+    ['facelatch', account.version, account.device.name, `pid ${account.pid}`, `up ${duration(account.uptimeSeconds)}`],
+    ['door', text(topics['lock/state']), text(topics['door/state']), `mode ${state.mode ?? 'normal'}`, alarms(topics)],
+    ['camera', state.camera, ...pictures(topics)],
+    ['recognizer', state.recognizer, state.engine, state.embedder, threshold(state), restarts(account)],
+    ['people', count(state.people, 'enrolled'), enrolment(topics)],
+    ['store', state.store, rules(state)],
+    [
+      'broker',
+      account.broker ?? 'none is configured',
+      account.broker && (account.connected ? 'connected' : 'not connected'),
+    ],
+    ['fan', ...fan(topics)],
+    ['memory', ...memory(topics)],
+    ...account.latest.map(({ at, type, person }, i): [string, ...string[]] => [
+      i === 0 ? 'latest' : '',
+      at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC'),
+      type,
+      person ?? '',
+    ]),
+    ...((problems.length === 0
+      ? [['problems', 'none']]
+      : problems.map((problem, i) => [i === 0 ? 'PROBLEMS' : '', problem])) as [string, string][]),
+  ]
+  const lines = rows.flatMap(([subject, ...what]) => {
+    const said = what.filter((part): part is string => part !== undefined && part !== '')
+    return said.length === 0 ? [] : [`${subject.padEnd(11)} ${said.join('  ')}`]
+  })
+  return { text: lines.join('\n'), problems }
+}
+
+function problemsOf({ topics, broker, connected }: Account, state: Partial<StateReport>): string[] {
+  const alarm = (topics['alarm/state'] ?? {}) as Readonly<Record<string, boolean>>
+  const { fault } = (topics['fan/state'] ?? {}) as { fault?: string }
+  return [
+    ...Object.keys(alarm)
+      .filter((name) => alarm[name])
+      .map((name) => `alarm: ${name.replace('_', ' ')}`),
+    ...(state.camera === 'fault' ? ['the camera gives no pictures: nobody is recognised, the exit button works'] : []),
+    ...(state.camera === 'ended' ? ['the recording before the camera has ended'] : []),
+    ...(state.recognizer === 'down' ? ['the recognizer is down and is being started again'] : []),
+    ...(state.store === 'fault' ? ['events cannot be kept: see the log for what the store says'] : []),
+    ...(state.rules === 'last_good' || state.rules === 'none'
+      ? ['the rules file cannot be used: facelatch rules check']
+      : []),
+    ...(state.clock === 'untrusted' ? ['the clock is not to be trusted: rules with times let nobody in'] : []),
+    ...(broker !== undefined && !connected ? [`no connection to the broker ${broker}`] : []),
+    ...(fault === undefined ? [] : [`fan: ${fault}`]),
+  ]
+}
+
+const text = (value: unknown) => (typeof value === 'string' ? value : undefined)
+const count = (value: number | undefined, what: string) => (value === undefined ? undefined : `${value} ${what}`)
+const inUnit = (value: number | undefined, unit: string, digits = 0) =>
+  value === undefined ? undefined : `${value.toFixed(digits)} ${unit}`
+const healthOf = (topics: Topics) => (topics.health ?? {}) as HealthTopic
+
+function duration(seconds: number): string {
+  const days = Math.floor(seconds / 86_400)
+  const hours = Math.floor(seconds / 3600) % 24
+  const minutes = Math.floor(seconds / 60) % 60
+  if (days > 0) return `${days} d ${hours} h`
+  return hours > 0 ? `${hours} h ${minutes} min` : minutes > 0 ? `${minutes} min` : `${seconds} s`
+}
+
+function alarms(topics: Topics): string {
+  const alarm = (topics['alarm/state'] ?? {}) as Readonly<Record<string, boolean>>
+  const on = Object.keys(alarm).filter((name) => alarm[name])
+  return on.length === 0 ? 'no alarm' : `ALARM ${on.join(', ')}`
+}
+
+function pictures(topics: Topics): (string | undefined)[] {
+  const { fps, frameMs, dropped } = healthOf(topics).recognizer ?? {}
+  return [
+    inUnit(fps, 'frames/s', 1),
+    frameMs?.p50 === undefined ? undefined : `${frameMs.p50.toFixed(1)} ms a frame, p99 ${frameMs.p99?.toFixed(1)}`,
+    count(dropped || undefined, 'dropped'),
+  ]
+}
+
+const threshold = ({ threshold }: Partial<StateReport>) =>
+  threshold === undefined ? undefined : `threshold ${threshold.toFixed(3)}`
+const restarts = ({ events }: Account) => count(events.recognizer_lost, 'times started again')
+const rules = ({ rules }: Partial<StateReport>) => (rules === undefined ? undefined : `rules ${rules}`)
+
+function enrolment(topics: Topics): string | undefined {
+  const { state } = (topics['enrol/state'] ?? {}) as { state?: string }
+  return state === undefined || state === 'idle' ? undefined : `enrolling: ${state}`
+}
+
+function fan(topics: Topics): (string | undefined)[] {
+  const { celsius, percent, rpm } = (topics['fan/state'] ?? {}) as Figures
+  return [inUnit(celsius, '°C'), inUnit(percent, '%'), inUnit(rpm, 'rpm')]
+}
+
+function memory(topics: Topics): (string | undefined)[] {
+  const { recognizer, supervisor } = healthOf(topics)
+  const peak = (name: string, bytes: number | undefined) =>
+    bytes === undefined ? undefined : `${name} ${(bytes / 2 ** 20).toFixed(0)} MiB`
+  const strike = supervisor?.strike?.fromVerdict.p99
+  return [
+    peak('supervisor', supervisor?.peakMemory),
+    peak('recognizer', recognizer?.peakMemory),
+    supervisor?.eventLoopDelayMs?.p99 === undefined
+      ? undefined
+      : `event loop p99 ${supervisor.eventLoopDelayMs.p99.toFixed(1)} ms`,
+    strike === undefined ? undefined : `verdict to strike p99 ${strike.toFixed(1)} ms`,
+  ]
+}
