@@ -1,4 +1,5 @@
 /** The supervisor's composition root: which adapters, wired how, and what the signals do. */
+import { randomUUID } from 'node:crypto'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { claimExclusively } from './adapters/claim-socket.js'
 import { clockDoubt, systemClock } from './adapters/clock-system.js'
@@ -108,8 +109,8 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     enrolment: enrollingOptions(config),
   })
   const feed = (event: SupervisorEvent) => perform(supervisor.step(event))
-  const recorder = new Recorder({ store, broker, clock, log: log('event') }, (ok, reason) =>
-    feed({ type: 'store', ok, ...(reason === undefined ? {} : { reason }) }),
+  const recorder = new Recorder({ store, broker, clock, log: log('event'), newId: randomUUID }, (ok, reason, lost) =>
+    feed({ type: 'store', ok, ...(reason !== undefined && { reason }), ...(lost && { lost }) }),
   )
   const recognizer = createRecognizerProcess<ToRecognizer, FromRecognizer>(
     {
