@@ -1,4 +1,5 @@
 /** The supervisor's composition root: which adapters, wired how, and what the signals do. */
+import { randomUUID } from 'node:crypto'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { claimExclusively } from './adapters/claim-socket.js'
 import { clockDoubt, systemClock } from './adapters/clock-system.js'
@@ -113,9 +114,9 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     enrolment: enrollingOptions(config),
   })
   const feed = (event: SupervisorEvent) => perform(supervisor.step(event))
-  const heard = accountant.heard.bind(accountant)
-  const recorder = new Recorder({ store, broker, clock, log: log('event'), heard }, (ok, reason) =>
-    feed({ type: 'store', ok, ...(reason === undefined ? {} : { reason }) }),
+  const told = { newId: randomUUID, heard: accountant.heard.bind(accountant) }
+  const recorder = new Recorder({ store, broker, clock, log: log('event'), ...told }, (ok, reason, lost) =>
+    feed({ type: 'store', ok, ...(reason !== undefined && { reason }), ...(lost && { lost }) }),
   )
   const recognizer = createRecognizerProcess<ToRecognizer, FromRecognizer>(
     {

@@ -99,9 +99,9 @@ export interface Store {
 
   /**
    * Appends to the audit log and to the outbox in one transaction. `waiting`: nobody could be told at once. `at`: when it
-   * happened, if that was not now.
+   * happened, if that was not now. `id`: the one under which it was told already.
    */
-  append(event: NewEvent, waiting: boolean, at?: Date): Promise<StoredEvent>
+  append(event: NewEvent, waiting: boolean, at?: Date, id?: string): Promise<StoredEvent>
   events(query: EventQuery): Promise<StoredEvent[]>
   /**
    * Recomputes the hash chain over the whole log; answers the first row that is wrong, if any. `count`: rows in order.
@@ -114,8 +114,8 @@ export interface Store {
     readonly unchecked?: number
     readonly signed?: { readonly seq: number; readonly at: string }
   }>
-  /** Oldest event that is still to be sent. */
-  nextOutgoing(): Promise<Outgoing | undefined>
+  /** Oldest event that is still to be sent, of those with a greater `seq` than `after`. */
+  nextOutgoing(after?: number): Promise<Outgoing | undefined>
   /** The attempt failed: it will be marked as replayed. */
   outgoingFailed(seq: number): Promise<void>
   outgoingSent(seq: number): Promise<void>

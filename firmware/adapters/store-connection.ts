@@ -8,8 +8,9 @@
  * - A damaged or foreign file is reported and left as it is.
  */
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import type { Database, RunResult } from 'sqlite3'
 import { StoreError } from '../ports.js'
 import { codeOf, corrupt, inWords } from './store-errors.js'
@@ -114,6 +115,23 @@ export async function openDatabaseFile(
   return { sql: statements(db, onStatement), close: () => call((done) => db.close(done)) }
 }
 
+/**
+ * A store whose file system takes no writes: read as it is, its journal included, and nothing is written anywhere. Where
+ * another program writes to it all the same, what is read may be of two moments. Rejects with StoreError.
+ *
+ * SQLite keeps the journal's index in a file beside the store, which cannot be made or grown there. A connection that
+ * is alone keeps it to itself (https://www.sqlite.org/wal.html#noshm), and to be alone it must not ask for locks, which
+ * need a file open for writing. Without a journal the file must be called immutable, or SQLite insists on making one.
+ */
+export async function openReadOnly(path: string): Promise<DatabaseFile> {
+  const journal = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0
+  const how = journal > 0 ? 'vfs=unix-none' : 'immutable=1'
+  const db = await connect(path, 0, `${pathToFileURL(resolve(path)).href}?mode=ro&${how}`)
+  const sql = statements(db)
+  await sql.get('PRAGMA locking_mode = EXCLUSIVE')
+  return { sql, close: () => call((done) => db.close(done)) }
+}
+
 /** Answers the inode. The file is there before SQLite opens it, since `-wal` and `-shm` take their mode from it. */
 function prepareFile(path: string): number {
   try {
@@ -127,14 +145,16 @@ function prepareFile(path: string): number {
   }
 }
 
-async function connect(path: string, busyTimeout: number): Promise<Database> {
+/** `uri`: how to open it for reading only; https://www.sqlite.org/uri.html */
+async function connect(path: string, busyTimeout: number, uri?: string): Promise<Database> {
   // Loaded here and not above: where its binding is broken, the commands that need no store still work.
   const { default: sqlite3 } = await import('sqlite3').catch((error: Error) => {
     const message = error.message.split('\n', 1)[0]
     throw new StoreError('driver', `sqlite3 does not load (${message}): run npm rebuild sqlite3`, { cause: error })
   })
   const db = await new Promise<Database>((resolve, reject) => {
-    const opened = new sqlite3.Database(path, sqlite3.OPEN_READWRITE, (error) => {
+    const mode = uri === undefined ? sqlite3.OPEN_READWRITE : sqlite3.OPEN_READONLY | sqlite3.OPEN_URI
+    const opened = new sqlite3.Database(uri ?? path, mode, (error) => {
       if (error) reject(inWords(error, path))
       else resolve(opened)
     })

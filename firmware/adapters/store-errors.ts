@@ -1,5 +1,5 @@
 /** What SQLite and the file system say, in words for people: one line with its remedy. */
-import { existsSync, statfsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { StoreError, type StoreErrorCode } from '../ports.js'
 
@@ -21,7 +21,10 @@ export function inWords(error: unknown, path: string): unknown {
   if (error instanceof StoreError || !(error instanceof Error)) return error
   const because = (code: StoreErrorCode, text: string) =>
     new StoreError(code, `store ${path}: ${text}`, { cause: error })
-  switch (codeOf(error)) {
+  const code = codeOf(error)
+  if (code === 'EROFS' || (mayBeFrozen.includes(code) && isFrozen(path)))
+    return because('io', 'its file system is read-only: look at the kernel log, check it and mount it writable again')
+  switch (code) {
     case 'SQLITE_NOTADB':
     case 'SQLITE_CORRUPT':
       return corrupt(path, error.message)
@@ -42,7 +45,6 @@ export function inWords(error: unknown, path: string): unknown {
     case 'SQLITE_PERM':
     case 'EACCES':
     case 'EPERM':
-    case 'EROFS':
       return because('readonly', 'cannot be written: let this user write the file and its directory')
     case 'EISDIR':
     case 'ENOTDIR':
@@ -51,14 +53,27 @@ export function inWords(error: unknown, path: string): unknown {
     case 'ENOENT':
     case 'ELOOP':
     case 'ENAMETOOLONG':
-      return because('missing', `cannot be made there (${codeOf(error)}): correct store.path`)
+      return because('missing', `cannot be made there (${code}): correct store.path`)
     case 'SQLITE_IOERR':
     case 'EIO':
       // SQLite's shared memory file says nothing better when there is no room for it.
       if (!hasRoom(path)) return because('full', 'the disk is full: make room on it')
       return because('io', `the disk fails (${error.message}): look at the kernel log and replace it`)
     default:
-      return codeOf(error).startsWith('SQLITE_') ? because('io', `${error.message}: report this`) : error
+      return code.startsWith('SQLITE_') ? because('io', `${error.message}: report this`) : error
+  }
+}
+
+/** What SQLite says of a file system that turned read-only, among other things. */
+const mayBeFrozen: readonly string[] = ['SQLITE_READONLY', 'SQLITE_CANTOPEN', 'SQLITE_IOERR']
+
+/** ext4 does that to itself after an error: https://docs.kernel.org/admin-guide/ext4.html, `errors=remount-ro` */
+function isFrozen(path: string): boolean {
+  try {
+    accessSync(dirname(path), constants.W_OK)
+    return false
+  } catch (error) {
+    return codeOf(error) === 'EROFS'
   }
 }
 

@@ -1,5 +1,4 @@
 /** The audit log and the outbox. Each function runs inside a turn of the connection; those that change, in a transaction. */
-import { randomUUID } from 'node:crypto'
 import { accessEvents, type NewEvent, type StoredEvent } from '../domain/events.js'
 import { type EventQuery, type Outgoing, StoreError } from '../ports.js'
 import type { Statements } from './store-connection.js'
@@ -27,6 +26,8 @@ export async function chainEnd(sql: Statements): Promise<ChainEnd> {
 
 export interface Insertion {
   readonly event: NewEvent
+  /** Unique for ever. */
+  readonly id: string
   readonly at: string
   /** Nobody could be told at once. */
   readonly waiting: boolean
@@ -34,13 +35,16 @@ export interface Insertion {
   readonly session: string
 }
 
-export async function insertEvent(sql: Statements, { event, at, waiting, session }: Insertion): Promise<StoredEvent> {
+export async function insertEvent(
+  sql: Statements,
+  { event, id, at, waiting, session }: Insertion,
+): Promise<StoredEvent> {
   const last = await chainEnd(sql)
   // Not simply the row after the last: rows cut off the end must leave a gap that `verifyChain` sees.
   const seq = Math.max(last.seq, await lastIssued(sql)) + 1
   const person = event.person === undefined ? null : await refer(sql, event.person)
   const detail = event.detail === undefined ? null : await referDetail(sql, event.detail)
-  const row = toRow(event, { seq, id: randomUUID(), at, person, detail })
+  const row = toRow(event, { seq, id, at, person, detail })
   await sql.run('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', [
     ...[row.seq, row.id, row.at, row.type, row.person, row.similarity, row.track, row.detail],
     chainHash(last.hash, row),
@@ -86,11 +90,11 @@ export async function listEvents(
   return await showNames(sql, rows)
 }
 
-export async function nextOutgoing(sql: Statements, session: string): Promise<Outgoing | undefined> {
+export async function nextOutgoing(sql: Statements, session: string, after = 0): Promise<Outgoing | undefined> {
   const row = await sql.get<EventRow & { replayed: number }>(
     `SELECT event.*, waiting OR attempts > 0 OR session <> ? AS replayed
-     FROM outbox JOIN event USING (seq) ORDER BY seq LIMIT 1`,
-    [session],
+     FROM outbox JOIN event USING (seq) WHERE seq > ? ORDER BY seq LIMIT 1`,
+    [session, after],
   )
   return row && { event: (await showNames(sql, [row]))[0]!, replayed: row.replayed !== 0 }
 }

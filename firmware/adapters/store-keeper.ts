@@ -3,14 +3,16 @@
  *
  * - A damaged file is set aside, and the newest good backup takes its place; the same where the file is gone and there
  *   are backups. Whoever listens is told, and records it: a store is never silently emptier than it was.
- * - Where the disk is full or another program keeps it locked, opening is tried again and again.
+ * - Where the disk is full or read-only, or another program keeps it locked, opening is tried again and again; whom the
+ *   file knows is read from it meanwhile, if it can be.
  * - What was last known of people answers while the store does not.
  */
 import { existsSync } from 'node:fs'
 import type { StoredEvent } from '../domain/events.js'
 import { type Backup, type Outgoing, type Person, StoreError, type StoreReplaced } from '../ports.js'
 import { listBackups, listSetAside, removeDrafts, removeRestoring, restoreNewest } from './store-backup.js'
-import { withoutRemedy } from './store-errors.js'
+import { inWords, withoutRemedy } from './store-errors.js'
+import { glance } from './store-glance.js'
 import { type OwnedTemplate, readForgotten } from './store-salvage.js'
 import { backupFolder, type OpenStore, openStore, type StoreOptions } from './store-sqlite.js'
 
@@ -41,8 +43,9 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
   const { path, log } = options
   const folder = backupFolder(options)
   const wall = () => options.clock?.wall() ?? new Date()
-  const memory: { people?: Person[]; revision?: number; galleries: Map<string, OwnedTemplate[]> } = {
-    galleries: new Map(),
+  /** `whole`: who is in none of the galleries has no templates. */
+  const memory: { people?: Person[]; revision?: number; galleries: Map<string, OwnedTemplate[]>; whole: boolean } = {
+    ...{ galleries: new Map(), whole: false },
   }
   let listener: ((replaced: StoreReplaced) => void) | undefined
   const untold: StoreReplaced[] = []
@@ -97,7 +100,12 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
     return memory.people.filter(({ id }) => !forgotten.has(id))
   }
 
-  const open = async (): Promise<OpenStore> => {
+  const open = (): Promise<OpenStore> =>
+    openOrRestore().catch((error) => {
+      throw inWords(error, path)
+    })
+
+  const openOrRestore = async (): Promise<OpenStore> => {
     if (!existsSync(path) && (listBackups(folder).length > 0 || listSetAside(path).length > 0))
       return await restore('the file was gone')
     try {
@@ -105,6 +113,18 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
     } catch (error) {
       if (!isCode(error, ['corrupt'])) throw error
       return await restore(withoutRemedy(error.message))
+    }
+  }
+
+  /** Who is known, where nothing can be written. Whoever was removed is removed in the file, or in its journal. */
+  const readMeanwhile = async () => {
+    try {
+      const { people, revision, galleries, lastSeq: last, shut } = await glance(path, options.keyFile)
+      Object.assign(memory, { people, revision, galleries, whole: true })
+      lastSeq = last
+      log.warn('the store is read and not written', { people: people.length, ...(shut > 0 && { shut }) })
+    } catch (error) {
+      log.error(`nobody is known until the store can be opened: ${(error as Error).message}`)
     }
   }
 
@@ -116,6 +136,7 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
         (store) => {
           if (closed) return store.close()
           inner = store
+          memory.whole = false
           log.info('the store is open')
           return undefined
         },
@@ -172,7 +193,8 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
     if (method === 'people') return remembered()
     if (method === 'gallery') {
       const forgotten = readForgotten(path)
-      return memory.galleries.get(embedder)?.filter(({ personId }) => !forgotten.has(personId))
+      const known = memory.galleries.get(embedder) ?? (memory.whole ? [] : undefined)
+      return known?.filter(({ personId }) => !forgotten.has(personId))
     }
     if (method !== 'galleryRevision' || memory.revision === undefined) return undefined
     // Another number once somebody is forgotten, so that the people in use are read again; none that the store counts.
@@ -216,6 +238,7 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
   } catch (error) {
     if (!isCode(error, passing)) throw error
     log.error(error.message)
+    if (error.code !== 'locked') await readMeanwhile()
     openLater(error)
   }
   const kept = Object.fromEntries(

@@ -112,6 +112,12 @@ interface TemplateRow {
   readonly sealed: Buffer
 }
 
+/** By name, whatever the order in which they were made. */
+export function inGalleryOrder<T extends { readonly person: string }>(templates: readonly T[]): T[] {
+  const keys = new Map(templates.map(({ person }) => [person, nameKey(person)]))
+  return templates.toSorted((a, b) => (keys.get(a.person)! < keys.get(b.person)! ? -1 : a.person === b.person ? 0 : 1))
+}
+
 export interface OpenedTemplate extends NewTemplate, Template {
   readonly personId: string
 }

@@ -3,7 +3,6 @@
 import { randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import type { NewEvent, StoredEvent } from '../domain/events.js'
-import { nameKey } from '../domain/names.js'
 import { type Clock, type Log, type Store, type StoreCare, StoreError } from '../ports.js'
 import { createCare, markForScrub } from './store-care.js'
 import { continueAfter, verifyChain } from './store-checkpoints.js'
@@ -82,8 +81,14 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     options.log.error(`templates cannot be sealed: ${(error as Error).message}`)
   }
 
-  const insertEvent = async (sql: Statements, event: NewEvent, waiting: boolean, at?: Date): Promise<StoredEvent> => {
-    const stored = await log.insertEvent(sql, { event, waiting, session, at: at?.toISOString() ?? now() })
+  const insertEvent = async (
+    sql: Statements,
+    event: NewEvent,
+    waiting: boolean,
+    at?: Date,
+    id: string = randomUUID(),
+  ): Promise<StoredEvent> => {
+    const stored = await log.insertEvent(sql, { event, id, waiting, session, at: at?.toISOString() ?? now() })
     const dropped = await log.limitOutbox(sql, outboxLimit)
     if (dropped > 0 && !dropping && outboxLimit > 0) {
       options.log.warn('more events wait for the broker than are kept for it: the oldest telemetry will not be sent', {
@@ -146,13 +151,8 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       read(async (sql) => (await opened(sql, { name })).map(({ person: _, personId: __, ...template }) => template)),
     gallery: (embedder) =>
       read(async (sql) => {
-        const templates = (await opened(sql, { embedder })).map(({ person, personId, embedding }) => ({
-          ...{ person, personId, embedding },
-        }))
-        const order = new Map(templates.map(({ person }) => [person, nameKey(person)]))
-        return templates.sort((a, b) =>
-          order.get(a.person)! < order.get(b.person)! ? -1 : a.person === b.person ? 0 : 1,
-        )
+        const templates = people.inGalleryOrder(await opened(sql, { embedder }))
+        return templates.map(({ person, personId, embedding }) => ({ person, personId, embedding }))
       }),
     putBack: (salvage) =>
       write((sql) =>
@@ -165,10 +165,10 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     isNew: () => read(async (sql) => (await fact(sql, 'old')) === undefined),
     galleryRevision: () => read(people.galleryRevision),
 
-    append: (event, waiting, at) => write((sql) => insertEvent(sql, event, waiting, at)),
+    append: (event, waiting, at, id) => write((sql) => insertEvent(sql, event, waiting, at, id)),
     events: (query) => read((sql) => log.listEvents(sql, query)),
     verifyEvents: () => verifyChain(connection, keyring),
-    nextOutgoing: () => read((sql) => log.nextOutgoing(sql, session)),
+    nextOutgoing: (after) => read((sql) => log.nextOutgoing(sql, session, after)),
     outgoingFailed: async (seq) => {
       await write((sql) => sql.run('UPDATE outbox SET attempts = attempts + 1 WHERE seq = ?', [seq]))
     },

@@ -61,7 +61,8 @@ export type SupervisorEvent =
   /** Whether the strike's line could be driven, when that changed. */
   | { readonly type: 'strike'; readonly ok: boolean }
   | { readonly type: 'people'; readonly count: number }
-  | { readonly type: 'store'; readonly ok: boolean; readonly reason?: string }
+  /** `lost`: events that were given up while the store failed. */
+  | { readonly type: 'store'; readonly ok: boolean; readonly reason?: string; readonly lost?: number }
   | { readonly type: 'stop' }
 
 export type Effect =

@@ -124,9 +124,12 @@ export class Supervisor {
       case 'store':
         this.#report = { ...this.#report, store: event.ok ? 'ok' : 'fault' }
         return event.ok
-          ? [record({ type: 'store_restored' })]
+          ? [record({ type: 'store_restored', ...(event.lost && { detail: { lost: event.lost } }) })]
           : [
-              { do: 'complain', message: `the store cannot keep events: ${event.reason}; they wait in memory` },
+              {
+                do: 'complain',
+                message: `the store cannot keep events: ${event.reason}; they are told and wait in memory`,
+              },
               record({ type: 'store_fault', detail: { reason: event.reason ?? 'unknown' } }),
             ]
       case 'stop':
