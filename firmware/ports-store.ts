@@ -106,6 +106,7 @@ export interface Store {
   /**
    * Recomputes the hash chain over the whole log; answers the first row that is wrong, if any. `count`: rows in order.
    * `signed`: how far a signature covers it. `removed`: for their age, as signed for. `unchecked`: signatures that could not be looked at for want of a key.
+   * `unproven`: rows of an older version whose names nothing vouches for.
    */
   verifyEvents(): Promise<{
     readonly count: number
@@ -113,6 +114,7 @@ export interface Store {
     readonly removed?: number
     readonly unchecked?: number
     readonly signed?: { readonly seq: number; readonly at: string }
+    readonly unproven?: number
   }>
   /** Oldest event that is still to be sent, of those with a greater `seq` than `after`. */
   nextOutgoing(after?: number): Promise<Outgoing | undefined>

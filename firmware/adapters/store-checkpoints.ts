@@ -11,6 +11,7 @@ import type { Connection, Statements } from './store-connection.js'
 import { sealingKey } from './store-custody.js'
 import { chainEnd, lastIssued } from './store-events.js'
 import type { Keyring } from './store-key.js'
+import { checkNames, foreignNames } from './store-name-proofs.js'
 import { chainHash, chainStart, type EventRow } from './store-schema.js'
 import { isSigned, type Statement, signStatement } from './store-vault.js'
 
@@ -29,6 +30,8 @@ export interface ChainReport {
   readonly unchecked?: number
   /** How far a signature that holds covers the log; undefined where none does. */
   readonly signed?: { readonly seq: number; readonly at: string }
+  /** Rows that show a name for which nothing vouches: a version before wrote them. */
+  readonly unproven?: number
 }
 
 interface CheckpointRow extends Statement {
@@ -120,7 +123,8 @@ const lastRemoval = ({ read }: Pick<Connection, 'read'>) =>
   read(async (sql) => (await sql.get<{ id: number }>(`SELECT id FROM checkpoint WHERE kind = 'retention'`))?.id)
 
 async function verifyOnce({ read }: Pick<Connection, 'read'>, keyring: Keyring): Promise<ChainReport> {
-  const { points, first, pointsIssued, sealing } = await read(async (sql) => ({
+  const { points, first, pointsIssued, sealing, foreign } = await read(async (sql) => ({
+    foreign: await foreignNames(sql),
     pointsIssued: await lastIssued(sql, 'checkpoint'),
     sealing: await sql.get<{ at: string }>(`SELECT ran_at AS at FROM job WHERE name = 'retention' AND ok = 1`),
     points: await sql.all<CheckpointRow>('SELECT * FROM checkpoint ORDER BY seq, id'),
@@ -159,29 +163,35 @@ async function verifyOnce({ read }: Pick<Connection, 'read'>, keyring: Keyring):
   const stated = new Map<number, CheckpointRow[]>()
   for (const point of points) stated.set(point.seq, [...(stated.get(point.seq) ?? []), point])
   let count = 0
+  let unproven = 0
   for (;;) {
     // In pieces, so that the door's own rows need not wait for all of it.
-    const { issued, rows } = await read(async (sql) => {
+    const { issued, rows, names } = await read(async (sql) => {
       const rows = await sql.all<EventRow & { hash: Buffer }>(
         'SELECT * FROM event WHERE seq > ? ORDER BY seq LIMIT ?',
         [previous.seq, page],
       )
       // In the same turn: a row that is appended a moment later is not missing.
-      return { rows, issued: rows.length > 0 ? 0 : await lastIssued(sql) }
+      return { rows, issued: rows.length > 0 ? 0 : await lastIssued(sql), names: await checkNames(sql, rows) }
     })
     for (const row of rows) {
       const before = gapAfter(stated, previous.seq)
       const expected = row.seq - 1 === before ? { ...previous, seq: before } : previous
-      const fault = faultOf(row, expected, stated.get(row.seq) ?? [])
+      const fault =
+        faultOf(row, expected, stated.get(row.seq) ?? []) ??
+        (row.seq === names.changed ? 'the name that it shows was changed' : undefined)
       if (fault !== undefined) return { count, ...more, fault: `event ${row.seq} (${row.at}): ${fault}` }
       previous = row
       count += 1
     }
+    unproven += names.unproven
     if (rows.length > 0) continue
     const last = Math.max(issued, ...points.map(({ seq }) => seq))
-    if (last <= (gapAfter(stated, previous.seq) ?? previous.seq)) return { count, ...more }
+    if (last <= (gapAfter(stated, previous.seq) ?? previous.seq)) break
     return { count, ...more, fault: `events ${previous.seq + 1} to ${last} at the end are missing` }
   }
+  if (foreign > 0) return { count, ...more, fault: `the names of ${foreign} people were changed past the audit log` }
+  return { count, ...more, ...(unproven > 0 && { unproven }) }
 }
 
 function faultOf(

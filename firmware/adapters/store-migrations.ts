@@ -1,6 +1,7 @@
 /** How the tables came to be, version by version. */
 import { migrateNames } from './store-migrate-names.js'
 import type { Migration } from './store-migration.js'
+import { noteName } from './store-names.js'
 
 /** `FLTC` in the header of the file: says whose database it is. https://www.sqlite.org/pragma.html#pragma_application_id */
 export const applicationId = 0x464c5443
@@ -118,6 +119,25 @@ const secondEnd = `
   INSERT INTO fact VALUES ('scrub', 'migrated');
 `
 
+/**
+ * Names that the chain vouches for: a `ref` is a commitment to person and name, made with `salt`. Refs of before stay,
+ * since chained rows have them, with no salt; rows from now on get commitments to the same spellings.
+ */
+const third = `
+  CREATE TABLE salted_moniker (
+    ref TEXT PRIMARY KEY NOT NULL,
+    person_id TEXT NOT NULL REFERENCES person (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    name_key TEXT NOT NULL,
+    salt BLOB
+  ) STRICT;
+  INSERT INTO salted_moniker SELECT ref, person_id, name, name_key, NULL FROM moniker;
+  DROP TABLE moniker;
+  ALTER TABLE salted_moniker RENAME TO moniker;
+  CREATE INDEX moniker_name ON moniker (name_key);
+  CREATE UNIQUE INDEX moniker_spelling ON moniker (person_id, name) WHERE salt IS NOT NULL;
+`
+
 /** Forward only: entry n brings `PRAGMA user_version` from n to n + 1. Once released, an entry never changes. */
 export const migrations: readonly Migration[] = [
   (sql) => sql.exec(first),
@@ -125,5 +145,10 @@ export const migrations: readonly Migration[] = [
     await sql.exec(second)
     await migrateNames(sql)
     await sql.exec(secondEnd)
+  },
+  async (sql) => {
+    await sql.exec(third)
+    for (const { person_id, name } of await sql.all<{ person_id: string; name: string }>('SELECT * FROM moniker'))
+      await noteName(sql, person_id, name)
   },
 ]

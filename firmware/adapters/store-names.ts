@@ -1,14 +1,14 @@
 /**
  * Names stay out of the audit log, so that a person can be forgotten and the chain still holds.
  *
- * A chained row says `ref`; the name stands in `moniker`, one row for each spelling that a person had, and is put back
+ * A chained row says `ref` (see store-name-proofs.ts); the name stands in `moniker`, one row for each spelling that a person had, and is put back
  * when rows are shown. In the fields of `detail`, a name is replaced by a token wherever it stands as a word. A `ref`
  * without a name belongs to somebody forgotten, or to a name nobody has.
  */
-import { randomUUID } from 'node:crypto'
 import type { Detail, StoredEvent } from '../domain/events.js'
 import { nameKey, oneSpelling } from '../domain/names.js'
 import type { Statements } from './store-connection.js'
+import { commitment, emptyRef, newSalt, refsOf, tokens } from './store-name-proofs.js'
 import { asStored, canonical, type EventRow, fromRow } from './store-schema.js'
 
 export interface KnownName {
@@ -18,12 +18,14 @@ export interface KnownName {
 }
 
 const tokenOf = (ref: string) => `{name:${ref}}`
-const tokens = /\{name:([0-9a-f-]{32,36})\}/g
 const forgotten = (ref: string) => `forgotten-${ref.slice(0, 8)}`
 
 /** Notes a spelling of the person's name. */
 export async function noteName(sql: Statements, person: string, name: string): Promise<void> {
-  await sql.run('INSERT OR IGNORE INTO moniker VALUES (?, ?, ?, ?)', [randomUUID(), person, name, nameKey(name)])
+  const salt = newSalt()
+  await sql.run('INSERT OR IGNORE INTO moniker (ref, person_id, name, name_key, salt) VALUES (?, ?, ?, ?, ?)', [
+    ...[commitment(salt, person, name), person, name, nameKey(name), salt],
+  ])
 }
 
 /** The `ref` of a name. A name that nobody has gets a new one, which leads nowhere. */
@@ -31,10 +33,11 @@ export async function refer(sql: Statements, name: string): Promise<string> {
   const clean = oneSpelling(asStored(name))
   const found = await sql.get<{ ref: string }>(
     `SELECT ref FROM moniker JOIN person ON person.id = person_id WHERE moniker.name_key = ?1
-     ORDER BY person.name_key = ?1 DESC, moniker.name = ?2 DESC, moniker.name = person.name DESC LIMIT 1`,
+     ORDER BY person.name_key = ?1 DESC, moniker.name = ?2 DESC, moniker.name = person.name DESC,
+       salt IS NOT NULL DESC LIMIT 1`,
     [nameKey(clean), clean],
   )
-  return found?.ref ?? randomUUID()
+  return found?.ref ?? emptyRef()
 }
 
 /** Canonical JSON of a detail, with tokens for the names that people have or had. */
@@ -44,7 +47,7 @@ export async function referDetail(sql: Statements, detail: Detail): Promise<stri
   if (words.length === 0) return text
   const names = await sql.all<KnownName>(
     `SELECT ref, moniker.name_key AS key FROM moniker JOIN person ON person.id = person_id
-     WHERE instr(?, moniker.name_key) > 0 ORDER BY person.name_key = moniker.name_key`,
+     WHERE instr(?, moniker.name_key) > 0 ORDER BY person.name_key = moniker.name_key, salt IS NOT NULL`,
     [nameKey(words.join('\n'))],
   )
   return tokenizeDetail(text, names)
@@ -77,11 +80,7 @@ export function tokenizeDetail(json: string, names: readonly KnownName[]): strin
 
 /** Rows with their names put back. */
 export async function showNames(sql: Statements, rows: readonly EventRow[]): Promise<StoredEvent[]> {
-  const refs = new Set<string>()
-  for (const { person, detail } of rows) {
-    if (person !== null) refs.add(person)
-    for (const [, ref] of detail?.matchAll(tokens) ?? []) refs.add(ref!)
-  }
+  const refs = new Set(rows.flatMap(refsOf))
   const names = new Map<string, string>()
   if (refs.size > 0) {
     const known = await sql.all<{ ref: string; name: string }>(

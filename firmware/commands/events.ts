@@ -58,18 +58,20 @@ const print = (lines: readonly string[]) =>
   new Promise<void>((resolve) => process.stdout.write(`${lines.join('\n')}\n`, () => resolve()))
 
 async function verify(store: Store, json: boolean): Promise<number> {
-  const { count, fault, removed, unchecked, signed } = await store.verifyEvents()
+  const { count, fault, removed, unchecked, signed, unproven } = await store.verifyEvents()
   if (fault !== undefined) throw new UserError(`the audit log is not whole: ${fault}`)
   const sentence = [`${count} events, none changed, removed or reordered`]
   sentence.push(signed ? `signed up to event ${signed.seq}, at ${signed.at}` : 'no signature covers these events')
   if (removed !== undefined) sentence.push(`${removed} before them were removed for their age, as was signed for`)
   if (unchecked !== undefined) sentence.push(`${unchecked} signatures could not be checked: the key is not here`)
+  if (unproven !== undefined) sentence.push(`the names in ${unproven} of them are older than what vouches for names`)
   const figures = {
     ok: true,
     count,
     signed: signed ?? null,
     ...(removed !== undefined && { removed }),
     ...(unchecked !== undefined && { unchecked }),
+    ...(unproven !== undefined && { unproven }),
   }
   console.log(json ? JSON.stringify(figures) : sentence.join('; '))
   return 0

@@ -4,7 +4,7 @@ import t from 'tap'
 import { applicationId, migrations } from '../../firmware/adapters/store-migrations.js'
 import { chainHash, chainStart } from '../../firmware/adapters/store-schema.js'
 import { firmware, script } from '../support/child.js'
-import { databasePath, open, output } from '../support/database.js'
+import { tamper as change, databasePath, open, output } from '../support/database.js'
 import { filesWith } from '../support/database-files.js'
 
 t.setTimeout(180_000)
@@ -62,7 +62,41 @@ async function makeVersion(path: string, version: number, tamper = ''): Promise<
   )
 }
 
-t.equal(migrations.length, 2, 'a new version needs a test here')
+/** What a program of that version makes of an older file. */
+const bring = (path: string, from: number, to: number) =>
+  output(
+    script(`
+      const { openDatabaseFile } = await import(${firmware('adapters/store-connection.js')})
+      const { migrations } = await import(${firmware('adapters/store-migrations.js')})
+      const { sql, close } = await openDatabaseFile(${JSON.stringify(path)}, 0)
+      for (const migrate of migrations.slice(${from}, ${to})) await migrate(sql)
+      await sql.run('PRAGMA user_version = ${to}')
+      await close()`),
+  )
+
+t.equal(migrations.length, 3, 'a new version needs a test here')
+
+t.test(
+  'version 2: old rows keep their names, which nothing vouches for; new rows have names that are proven',
+  async (t) => {
+    const path = databasePath(t)
+    await makeVersion(path, 1)
+    await bring(path, 1, 2)
+    const store = await open(t, path)
+    t.match(await store.verifyEvents(), { count: 6, fault: undefined, unproven: 3 })
+    t.match((await store.events({}))[2], { person: 'Quirinalia' })
+    await store.append({ type: 'known', person: 'QUIRINALIA', detail: { note: 'hello Quirinalia' } }, false)
+    t.match((await store.events({})).at(-1), { person: 'Quirinalia', detail: { note: 'hello Quirinalia' } })
+    t.match(await store.verifyEvents(), { count: 7, fault: undefined, unproven: 3 }, 'the new row is proven')
+    await store.close()
+    await change(path, `UPDATE moniker SET name = 'Another', name_key = 'another'; UPDATE person SET name = 'Another'`)
+    const changed = await open(t, path)
+    t.match(await changed.verifyEvents(), { fault: /^event 7 .*the name that it shows was changed/ })
+    t.ok(await changed.removePerson('Quirinalia', []), 'and whoever it was can be forgotten')
+    t.match(await changed.verifyEvents(), { count: 7, fault: undefined, unproven: undefined })
+    t.same(filesWith(dirname(path), 'Another'), [])
+  },
+)
 
 t.test('version 1: names leave the rows, templates are sealed, the chain holds', async (t) => {
   const path = databasePath(t)
@@ -87,7 +121,7 @@ t.test('version 1: names leave the rows, templates are sealed, the chain holds',
     { person: /^forgotten-/ },
   ])
   t.match(await store.nextOutgoing(), { event: { seq: 6 }, replayed: true })
-  t.match(await store.verifyEvents(), { count: 6, fault: undefined, unchecked: undefined })
+  t.match(await store.verifyEvents(), { count: 6, fault: undefined, unchecked: undefined, unproven: 3 })
   t.match(await store.append({ type: 'started' }, false), { seq: 7 })
   t.match(await store.verifyEvents(), { count: 7, fault: undefined })
   t.equal(await store.scrub(), true, 'the old rows are still in free pages')
