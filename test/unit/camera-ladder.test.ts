@@ -288,7 +288,10 @@ t.test('whatever happens, no two reboots come closer than was allowed', async (t
   const outage = fc.constantFrom<{ fail: Help }>({ fail: 'any' }, { fail: 'reboot' })
   fc.assert(
     fc.property(
-      fc.array(fc.oneof({ weight: 3, arbitrary: outage }, { weight: 2, arbitrary: event }), { maxLength: 150, size: 'max' }),
+      fc.array(fc.oneof({ weight: 3, arbitrary: outage }, { weight: 2, arbitrary: event }), {
+        maxLength: 150,
+        size: 'max',
+      }),
       fc.constantFrom('obeys', 'obeys and forgets', 'does not'),
       (events, machine) => {
         const world = new World({ ...csi, rebootMs })
