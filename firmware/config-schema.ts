@@ -1,154 +1,35 @@
 /** Every configuration key: its meaning, its check and its default. The type `Config` follows from this table. */
 import { hostname } from 'node:os'
-import type { Curve } from './domain/fan.js'
-import { parseLine } from './domain/lines.js'
+import {
+  between,
+  brokerUrl,
+  cameraSource,
+  choice,
+  cronExpression,
+  curve,
+  flag,
+  isNumber,
+  type Key,
+  lineList,
+  lineName,
+  must,
+  names,
+  numbers,
+  part,
+  path,
+  range,
+  type Section,
+  seconds,
+  secondsOrNull,
+  text,
+  topicLevel,
+  topicPath,
+  type ValuesOf,
+  whole,
+} from './config-keys.js'
+import { antibandings, csiModes, whiteBalances } from './domain/camera-csi.js'
 import { defaultTrackerOptions, type TrackerOptions } from './domain/tracker.js'
 import { defaultVotesOptions, type VotesOptions } from './domain/votes.js'
-import { inputLines, outputLines } from './ports.js'
-
-/** One key. `check` answers what is wrong with a value, as the end of a sentence: "must be …". */
-export interface Key<T> {
-  readonly doc: string
-  readonly default: T
-  readonly check: (value: unknown) => string | undefined
-}
-
-export type Section = { readonly [name: string]: Key<unknown> | Section }
-
-export type ValuesOf<S> = { readonly [K in keyof S]: S[K] extends Key<infer T> ? T : ValuesOf<S[K]> }
-
-export const isKey = (node: Key<unknown> | Section): node is Key<unknown> => typeof node.check === 'function'
-
-const must = (what: string, good: (value: unknown) => boolean) => (value: unknown) =>
-  good(value) ? undefined : `must be ${what}`
-
-const text = (doc: string, fallback = '', check = must('text', (value) => typeof value === 'string')): Key<string> => ({
-  doc,
-  default: fallback,
-  check,
-})
-const path = (doc: string, fallback: string, most = 4096) =>
-  text(
-    doc,
-    fallback,
-    must(
-      `a path of 1 to ${most} bytes`,
-      (value) => typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= most,
-    ),
-  )
-const flag = (doc: string, fallback: boolean): Key<boolean> => ({
-  doc,
-  default: fallback,
-  check: must('true or false', (value) => typeof value === 'boolean'),
-})
-const choice = <T extends string>(doc: string, fallback: T, ...others: T[]): Key<T> => {
-  const all = [fallback, ...others]
-  return {
-    doc,
-    default: fallback,
-    check: must(all.length === 1 ? `"${fallback}"` : `one of ${all.map((one) => `"${one}"`).join(', ')}`, (value) =>
-      all.includes(value as T),
-    ),
-  }
-}
-const whole = (doc: string, fallback: number, low: number, high: number): Key<number> => ({
-  doc,
-  default: fallback,
-  check: must(
-    `a whole number from ${low} to ${high}`,
-    (value) => Number.isInteger(value) && (value as number) >= low && (value as number) <= high,
-  ),
-})
-const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
-const seconds = (doc: string, fallback: number, most = 86_400): Key<number> => ({
-  doc,
-  default: fallback,
-  check: must(`a number above 0 and up to ${most}`, (value) => isNumber(value) && value > 0 && value <= most),
-})
-const part = (doc: string, fallback: number): Key<number> => ({
-  doc,
-  default: fallback,
-  check: must('a number from 0 to 1', (value) => isNumber(value) && value >= 0 && value <= 1),
-})
-
-const topicLevel = must(
-  'letters, digits, "_", "." and "-" only: it is a level of an MQTT topic',
-  (value) => typeof value === 'string' && /^[A-Za-z0-9_.-]+$/.test(value),
-)
-const topicPath = must(
-  'an MQTT topic without wildcards, e.g. "facelatch"',
-  (value) => typeof value === 'string' && /^[^+#\s\0/]+(\/[^+#\s\0/]+)*$/.test(value),
-)
-const cameraSource = must(
-  'csi:N, v4l2:/dev/videoN, rtsp://…, file:PATH or gst:PIPELINE',
-  (value) => typeof value === 'string' && /^(csi:\d+|v4l2:\/.+|rtsps?:\/\/.+|file:.+|gst:.+)$/s.test(value),
-)
-const cronExpression = must(
-  'a cron expression of five fields (minute hour day month weekday), or "" for never',
-  (value) => value === '' || (typeof value === 'string' && /^[\w*,/#?-]+( +[\w*,/#?-]+){4}$/.test(value)),
-)
-/** A broker of our own asks for no password, so it stays on loopback. */
-const brokerUrl = must('mqtt://host:port, mqtts://host:port, embedded://127.0.0.1:port, or "" for none', (value) => {
-  if (value === '') return true
-  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
-  if (url?.protocol === 'embedded:') return url.hostname === '127.0.0.1'
-  return url !== undefined && url.hostname !== '' && ['mqtt:', 'mqtts:'].includes(url.protocol)
-})
-
-/** The domain's own option tables are the one place of their meanings and defaults; here they become keys. */
-function numbers<T extends object>(options: T, where: string): { readonly [K in keyof T]: Key<number> } {
-  const key = (fallback: number): Key<number> => ({
-    doc: `See ${where}`,
-    default: fallback,
-    check: must('a number, 0 or more', (value) => isNumber(value) && value >= 0),
-  })
-  return Object.fromEntries(Object.entries(options).map(([name, fallback]) => [name, key(fallback)])) as {
-    readonly [K in keyof T]: Key<number>
-  }
-}
-
-const lineText = must(
-  'a number in quotes, "chip-label:line-name", "pin:31" on a Jetson, or "" for none; never gpiochipN',
-  (value) => typeof value === 'string' && (value === '' || parseLine(value) !== undefined),
-)
-const lineName = (value: unknown) => (typeof value === 'number' ? `must be text: write "${value}"` : lineText(value))
-const lines = [...outputLines, ...inputLines] as readonly string[]
-const lineList = (doc: string): Key<readonly string[]> => ({
-  doc,
-  default: [],
-  check: must(
-    `a list of ${lines.map((line) => `"${line}"`).join(', ')}`,
-    (value) => Array.isArray(value) && value.every((line) => lines.includes(line)),
-  ),
-})
-
-const names = (doc: string): Key<readonly string[]> => ({
-  doc,
-  default: [],
-  check: must(
-    'a list of names',
-    (value) => Array.isArray(value) && value.every((name) => typeof name === 'string' && name.trim() !== ''),
-  ),
-})
-
-const isPoint = (value: unknown): value is readonly [number, number] =>
-  Array.isArray(value) && value.length === 2 && value.every(isNumber)
-function isCurve(value: unknown): value is Curve {
-  if (!Array.isArray(value) || !value.every(isPoint) || value.at(-1)?.[1] !== 100) return false
-  return value.every(([at, percent], i) => {
-    const [before, least] = value[i - 1] ?? [Number.NEGATIVE_INFINITY, 0]
-    return at > before && percent >= least
-  })
-}
-const curve = (doc: string): Key<Curve> => ({
-  doc,
-  default: [
-    [40, 0],
-    [50, 30],
-    [75, 100],
-  ],
-  check: must('a list of [degrees, percent], degrees rising, percent never falling and 100 at the end', isCurve),
-})
 
 export const schema = {
   device: {
@@ -163,6 +44,60 @@ export const schema = {
     loop: flag('file: start again at the end', false),
     realtime: flag("file: keep the recording's own pace; false judges every frame as fast as it can", true),
     stallSeconds: seconds('Seconds without a frame that count as a fault', 5),
+    openSeconds: secondsOrNull('Seconds that the first frame may take; null is stallSeconds, at least 5', 0.1, 600),
+    frozenSeconds: secondsOrNull(
+      'The same picture for so long is a fault, 0 never is; null: 5 of csi and v4l2',
+      0,
+      3600,
+    ),
+    steadySeconds: seconds('Frames that flow for so long forgive earlier faults', 30, 3600),
+    recovery: choice(
+      'What is restarted when opening again does not help: auto goes by the source; nvargus daemon, usb device, or nothing',
+      'auto',
+      'nvargus',
+      'usb',
+      'reopen',
+    ),
+    rebootMinutes: {
+      doc: 'Reboot for a camera that nothing else helped, when the machine has been up for so long; 0 never does',
+      default: 0,
+      check: must(
+        '0, or a number from 10 to 10080',
+        (value) => isNumber(value) && (value === 0 || (value >= 10 && value <= 10_080)),
+      ),
+    } as Key<number>,
+    csi: {
+      sensorMode: whole("The sensor's mode; -1 lets the size decide", -1, -1, 31),
+      exposureMs: range(
+        'Shortest and longest exposure, ms; [] leaves it to the camera. By night: up to 1000 / fps',
+        0.01,
+        1000,
+      ),
+      gain: range('Least and most analogue gain; [] leaves it to the camera', 1, 16),
+      digitalGain: range('Least and most digital gain; [] leaves it to the camera', 1, 256),
+      exposureCompensation: between(
+        'Stops brighter or darker; against a bright sky behind the visitor 0.5 to 1',
+        0,
+        -2,
+        2,
+      ),
+      lockExposure: flag('Keep the exposure that the camera starts with', false),
+      lockWhiteBalance: flag('Keep the white balance that the camera starts with', false),
+      whiteBalance: choice('Of the light at the door', ...whiteBalances),
+      antibanding: choice('Against flicker of lamps on 50 or 60 Hz mains', ...antibandings),
+      noiseReduction: choice('By night the better one costs sharpness of what moves', ...csiModes),
+      noiseStrength: between("-1 is the camera's own, 0 to 1 weak to strong", -1, -1, 1),
+      edges: choice('Edge enhancement', ...csiModes),
+      edgeStrength: between("-1 is the camera's own, 0 to 1 weak to strong", -1, -1, 1),
+      saturation: between('0 is black and white', 1, 0, 2),
+    },
+  },
+  host: {
+    requests: path(
+      'Folder where a helper with more rights looks for requests: restarts and reboots',
+      '/run/facelatch/requests',
+    ),
+    answers: path('Folder of its answers', '/run/facelatch-host/answers'),
   },
   recognizer: {
     engine: choice(

@@ -1,8 +1,9 @@
 /** Reads the configuration: files, then variables, through convict; checked strictly, frozen. */
 import { readFileSync } from 'node:fs'
 import convict from 'convict'
+import { isKey, type Key, type Section } from './config-keys.js'
 import { pairProblems } from './config-pairs.js'
-import { type Config, isKey, type Key, type Section, schema } from './config-schema.js'
+import { type Config, schema } from './config-schema.js'
 
 export type { Config } from './config-schema.js'
 

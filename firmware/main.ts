@@ -1,6 +1,7 @@
 /** The supervisor's composition root: which adapters, wired how, and what the signals do. */
 import { randomUUID } from 'node:crypto'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { openCameraHost } from './adapters/camera-host-systemd.js'
 import { claimExclusively } from './adapters/claim-socket.js'
 import { clockDoubt, systemClock } from './adapters/clock-system.js'
 import { createLog, type LogLevel } from './adapters/log-journal.js'
@@ -18,8 +19,10 @@ import { Recorder } from './app/recorder.js'
 import { storeJobs } from './app/store-jobs.js'
 import { StrikeLatency } from './app/strike-latency.js'
 import { Supervisor, type SupervisorEvent } from './app/supervisor.js'
+import { careOptions } from './camera.js'
 import type { Config } from './config.js'
 import { backoffMs } from './domain/backoff.js'
+import { isSign } from './domain/camera-faults.js'
 import { openFan } from './fan.js'
 import { createBroker, packageVersion, readCode } from './home.js'
 import { doorOptions, driverFor, openLines } from './lines.js'
@@ -97,6 +100,16 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
 
   const mode = openModeFile(`${config.store.path}.mode`, mainLog)
   const rules = config.access.rulesFile === '' ? undefined : rulesFile(config.access.rulesFile)
+  const cameraHost = openCameraHost({
+    ...{
+      ...config.host,
+      source: config.camera.source,
+      memory: `${config.store.path}.camera`,
+      clock,
+      log: log('camera'),
+    },
+  })
+  undo.push(async () => cameraHost.close())
   const latency = new StrikeLatency()
   const supervisor = new Supervisor({
     door: doorOptions(config),
@@ -112,6 +125,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     restingStrike: config.door.failMode === 'safe',
     snapshots: config.mqtt.snapshots,
     enrolment: enrollingOptions(config),
+    camera: careOptions(config.camera, cameraHost),
   })
   const feed = (event: SupervisorEvent) => perform(supervisor.step(event))
   const told = { newId: randomUUID, heard: accountant.heard.bind(accountant) }
@@ -139,6 +153,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
         feed({ type: 'recognizer-lost', reason, restartMs })
         operations.recognizerLost(reason)
       },
+      said: (line) => isSign(line) && feed({ type: 'recognizer-said', line }),
     },
   )
   const fan = await openFan(config, {
@@ -157,6 +172,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       log: mainLog,
       recorder,
       mode,
+      cameraHost,
       struck: (on) => on && latency.struck(clock.now()),
       restartRecognizer: () => recognizer.restart({ type: 'stop' }),
       tellRecognizer: (message) => recognizer.send(message),
@@ -255,6 +271,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       clearInterval(ticking)
       stopFollowing?.()
       feed({ type: 'stop' })
+      cameraHost.close()
       // The line first: whatever else hangs, the door is in its resting state.
       await gpio.close()
       await fan.close()

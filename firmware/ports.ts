@@ -1,6 +1,7 @@
 /**
  * What facelatch asks of the outside. One adapter file per outside thing, named <port>-<thing>.ts; the domain knows none of it.
  */
+import type { HostRequest, LadderMemory } from './domain/camera-ladder.js'
 import type { Board } from './domain/jetson-pins.js'
 import type { LineName } from './domain/lines.js'
 import type { Clarity } from './domain/quality.js'
@@ -32,6 +33,8 @@ export interface Picture {
   readonly sequence: number
   readonly at: number
   readonly arrived: number
+  /** Equal for equal pictures; 0 for one that says nothing. */
+  fingerprint(): number
   rgb(): Buffer
   release(): void
 }
@@ -182,6 +185,29 @@ export type RulesText = { readonly text: string; readonly digest: string } | { r
 export interface ModeKeeper {
   /** Synchronous: durable when it returns. Throws when it cannot be. */
   keep(mode: 'normal' | 'lockdown'): void
+}
+
+// ── The camera's host (supervisor) ────────────────────────────────────────────────────────────────────────────────
+
+/** `reason`: why it was not done, as a sentence. */
+export interface HostAnswer {
+  readonly ok: boolean
+  readonly reason?: string
+}
+
+/** What stands behind the camera, and is not ours to touch. */
+export interface CameraHost {
+  /** The kernel's id of this boot. */
+  readonly boot: string
+  /** What the last run kept; undefined where it kept nothing that can be read. */
+  readonly kept: LadderMemory | undefined
+  /** Durable when it returns. Throws when it cannot be. */
+  keep(memory: LadderMemory): void
+  /** Asks whoever may do it. Resolves when it was done or will not be; never rejects. */
+  ask(request: HostRequest): Promise<HostAnswer>
+  /** Calls back once, when the camera's device is there; at once if it is. */
+  awaitDevice(callback: () => void): void
+  close(): void
 }
 
 // ── Cooling (supervisor) ──────────────────────────────────────────────────────────────────────────────────────────

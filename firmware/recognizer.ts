@@ -1,12 +1,13 @@
 /** The recognizer process's composition root: camera, nets and pipeline, driven by the supervisor's messages. */
 import { performance } from 'node:perf_hooks'
 import { systemClock } from './adapters/clock-system.js'
-import { loadRecognizer, openCamera } from './adapters/recognizer-native.js'
+import { cameraFault, loadRecognizer, openCamera, stuckPipelines } from './adapters/recognizer-native.js'
 import { createTrainer, forgetMachines } from './adapters/trainer-thread.js'
 import { Agreeing } from './app/agreeing.js'
 import { CameraWatch } from './app/camera-watch.js'
 import type { FromRecognizer, ToRecognizer } from './app/messages.js'
 import { type Judged, Pipeline } from './app/pipeline.js'
+import { cameraOptions, sessionOptions } from './camera.js'
 import type { Config } from './config.js'
 import { chooseModels } from './models.js'
 import type { Picture, Recognizer } from './ports.js'
@@ -21,6 +22,9 @@ const send = (message: FromRecognizer) => process.connected && process.send?.(me
 let recognizer: Recognizer | undefined
 let pipeline: Pipeline | undefined
 let watch: CameraWatch | undefined
+/** Nobody is looked at before it is known who is enrolled. */
+let gallery = false
+let wanted = false
 /** The enrolment that wants the faces of every frame. */
 let enrolment: number | undefined
 /** The account of a process that has judged nothing. */
@@ -38,9 +42,10 @@ async function configure(config: Config): Promise<void> {
   recognizer = loaded
   pipeline = judge
   watch = new CameraWatch({
-    clock: systemClock,
-    recording: config.camera.source.startsWith('file:'),
-    open: () => openCamera(config.camera),
+    session: sessionOptions(config.camera),
+    open: () => openCamera(cameraOptions(config.camera)),
+    faultOf: cameraFault,
+    stuck: stuckPipelines,
     begin: () => judge.begin(),
     frame: async (frame) => {
       judgingSince = systemClock.now()
@@ -57,10 +62,15 @@ async function configure(config: Config): Promise<void> {
       if (judged.faces && enrolment !== undefined)
         send({ type: 'sample', session: enrolment, arrived, faces: judged.faces })
     },
-    tell: (status, reason) => {
-      send({ type: 'camera', status, ...(reason === undefined ? {} : { reason }) })
+    tell: (status) => {
+      send({ type: 'camera', status })
       beat()
     },
+    fault: (fault) => {
+      send({ type: 'camera', status: 'fault', ...fault })
+      beat()
+    },
+    closed: (stuck) => send({ type: 'camera', status: 'closed', stuck }),
   })
   const { engine, embedder, threshold, fallback, notes } = loaded
   send({ type: 'ready', engine, embedder, threshold, notes, ...(fallback === null ? {} : { fallback }) })
@@ -115,7 +125,14 @@ async function obey(message: ToRecognizer): Promise<void> {
     case 'gallery':
       recognizer?.setGallery(message.templates)
       pipeline?.forgetVotes()
-      return watch?.start()
+      if (!gallery && wanted) watch?.open()
+      gallery = true
+      return
+    case 'camera':
+      wanted = message.order === 'open'
+      if (!wanted) return watch?.close()
+      if (gallery) watch?.open()
+      return
     case 'enrol':
       enrolment = message.session
       return pipeline?.sample(enrolment !== undefined)

@@ -163,6 +163,17 @@ std::vector<Options> Options::objects(const char* key) const {
   return found;
 }
 
+std::vector<std::pair<std::string, std::string>> Options::texts(const char* key) const {
+  const Options inner = object(key);
+  std::vector<std::pair<std::string, std::string>> found;
+  const Napi::Array keys = inner.object_.GetPropertyNames();
+  for (uint32_t i = 0; i < keys.Length(); ++i) {
+    const std::string member = keys.Get(i).ToString();
+    found.emplace_back(member, inner.string(member.c_str()));
+  }
+  return found;
+}
+
 std::string Options::string(const char* key) const {
   const Napi::Value value = get(key);
   if (!value.IsString()) throw argumentError(object_.Env(), name(key) + " must be a string");

@@ -99,6 +99,8 @@ class Options {
   int integer(const char* key, int least, int most) const;
   bool boolean(const char* key) const;
   std::vector<float> numbers(const char* key, size_t count) const;
+  /// An object whose members are strings.
+  std::vector<std::pair<std::string, std::string>> texts(const char* key) const;
 
  private:
   Napi::Value get(const char* key) const { return object_.Get(key); }

@@ -15,6 +15,8 @@ CameraOptions readOptions(const Napi::Value& value) {
   if (given.has("loop")) options.loop = given.boolean("loop");
   if (given.has("realtime")) options.realtime = given.boolean("realtime");
   if (given.has("stallSeconds")) options.stallSeconds = given.number("stallSeconds", 0.1, 3600);
+  if (given.has("openSeconds")) options.openSeconds = given.number("openSeconds", 0.1, 3600);
+  if (given.has("properties")) options.properties = given.texts("properties");
   return options;
 }
 

@@ -1,4 +1,5 @@
 #include "addon.h"
+#include "fingerprint.h"
 
 namespace facelatch {
 namespace {
@@ -31,7 +32,8 @@ class FrameWrap : public Napi::ObjectWrap<FrameWrap> {
          InstanceAccessor<&FrameWrap::height>("height", napi_enumerable),
          InstanceAccessor<&FrameWrap::sequence>("sequence", napi_enumerable),
          InstanceAccessor<&FrameWrap::at>("at", napi_enumerable),
-         InstanceAccessor<&FrameWrap::arrived>("arrived", napi_enumerable), InstanceMethod<&FrameWrap::rgb>("rgb"),
+         InstanceAccessor<&FrameWrap::arrived>("arrived", napi_enumerable),
+         InstanceMethod<&FrameWrap::fingerprint>("fingerprint"), InstanceMethod<&FrameWrap::rgb>("rgb"),
          InstanceMethod<&FrameWrap::release>("release")});
   }
 
@@ -70,6 +72,10 @@ class FrameWrap : public Napi::ObjectWrap<FrameWrap> {
   Napi::Value sequence(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), sequence_); }
   Napi::Value at(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), at_); }
   Napi::Value arrived(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), arrived_); }
+
+  Napi::Value fingerprint(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), facelatch::fingerprint(picture(info.Env())->view()));
+  }
 
   Napi::Value rgb(const Napi::CallbackInfo& info) {
     const PicturePtr held = picture(info.Env());

@@ -125,12 +125,14 @@ void Camera::run() {
 
 /// Runs until the stream ends, fails or is closed. An error returned means that there never was a first frame.
 std::optional<Error> Camera::watch(Pipeline& pipeline) {
-  const double firstFrameSeconds = std::max(leastFirstFrameSeconds, options_.stallSeconds);
+  const double firstFrameSeconds =
+      options_.openSeconds > 0 ? options_.openSeconds : std::max(leastFirstFrameSeconds, options_.stallSeconds);
   const auto start = Clock::now();
   bool open = false;
   bool sinceRewind = false;
-  const auto stop = [&](CameraOutcome::Type type, const std::string& message) -> std::optional<Error> {
-    if (!open) return Error(Code::cameraOpen, message);
+  const auto stop = [&](CameraOutcome::Type type, const std::string& message,
+                        Code code = Code::cameraOpen) -> std::optional<Error> {
+    if (!open) return Error(code, message);
     finish({type, nullptr, 0, message});
     return std::nullopt;
   };
@@ -152,7 +154,9 @@ std::optional<Error> Camera::watch(Pipeline& pipeline) {
       return stop(CameraOutcome::Type::error, message);
     }
     if (pipeline.ended()) {
-      if (!open) return stop(CameraOutcome::Type::error, source_.message(what, "it ended without a picture"));
+      if (!open)
+        return stop(CameraOutcome::Type::error, source_.message(what, "it ended without a picture"),
+                    Code::cameraSilent);
       // nvarguscamerasrc ends its stream where it ought to report an error.
       if (source_.endless())
         return stop(CameraOutcome::Type::error, source_.message(what, "the stream ended by itself"));
@@ -165,7 +169,7 @@ std::optional<Error> Camera::watch(Pipeline& pipeline) {
     }
     if (!open && secondsSince(start) > firstFrameSeconds) {
       return stop(CameraOutcome::Type::error,
-                  source_.message(what, "no first frame within " + secondsText(firstFrameSeconds)));
+                  source_.message(what, "no first frame within " + secondsText(firstFrameSeconds)), Code::cameraSilent);
     }
     std::unique_lock<std::mutex> lock(mutex_);
     answer(lock);

@@ -152,7 +152,11 @@ void Source::checkPresence() const {
   const auto fail = [this](const std::string& why) { throw Error(Code::cameraOpen, message("cannot open", why)); };
   if (stat(rest_.c_str(), &info) != 0) {
     const bool missing = errno == ENOENT || errno == ENOTDIR;
-    fail(!missing ? std::strerror(errno) : kind_ == SourceKind::file ? "no such file" : "no such device");
+    if (missing && kind_ == SourceKind::v4l2) {
+      throw Error(Code::cameraAbsent,
+                  message("cannot open", "no such device", "plug the camera in, or correct camera.source"));
+    }
+    fail(missing ? "no such file" : std::strerror(errno));
   }
   if (kind_ == SourceKind::v4l2 && !S_ISCHR(info.st_mode)) fail("not a device");
   if (S_ISDIR(info.st_mode)) fail("it is a directory");
@@ -164,7 +168,7 @@ std::string Source::description(const CameraOptions& options) const {
   const std::string size = sizeCaps(options);
   switch (kind_) {
     case SourceKind::csi:
-      return "nvarguscamerasrc sensor-id=" + rest_ + " ! video/x-raw(memory:NVMM),format=NV12" + size +
+      return "nvarguscamerasrc name=source sensor-id=" + rest_ + " ! video/x-raw(memory:NVMM),format=NV12" + size +
              " ! nvvidconv ! video/x-raw,format=BGRx ! videoconvert name=converter";
     case SourceKind::v4l2:
       return "v4l2src name=source ! " +
@@ -182,6 +186,17 @@ std::string Source::description(const CameraOptions& options) const {
       return rest_ + " ! videoconvert name=converter";
   }
   return rest_;
+}
+
+void Source::adjust(GstElement* camera, const CameraOptions& options) const {
+  for (const auto& [name, value] : options.properties) {
+    if (g_object_class_find_property(G_OBJECT_GET_CLASS(camera), name.c_str()) == nullptr) {
+      throw Error(Code::cameraSource,
+                  message("cannot use", "its nvarguscamerasrc has no property " + name,
+                          "take it out of camera.csi; gst-inspect-1.0 nvarguscamerasrc lists them"));
+    }
+    gst_util_set_object_arg(G_OBJECT(camera), name.c_str(), value.c_str());
+  }
 }
 
 GstElement* Source::build(const CameraOptions& options) const {
@@ -203,7 +218,9 @@ GstElement* Source::build(const CameraOptions& options) const {
     return Owned<GstElement>(gst_bin_get_by_name(GST_BIN(pipeline.get()), name));
   };
   if (kind_ == SourceKind::gst) return pipeline.release();
-  if (const auto source = named("source")) {
+  if (kind_ == SourceKind::csi) {
+    adjust(named("source").get(), options);
+  } else if (const auto source = named("source")) {
     // Set here, not in the text, where a quote or a blank would need escaping.
     g_object_set(source.get(), kind_ == SourceKind::v4l2 ? "device" : "location", rest_.c_str(), nullptr);
   }

@@ -5,6 +5,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "error.h"
 
@@ -19,6 +21,10 @@ struct CameraOptions {
   bool loop = false;
   bool realtime = true;
   double stallSeconds = 5;
+  /// Limit of the first frame; 0 is stallSeconds, at least five.
+  double openSeconds = 0;
+  /// GObject properties of a csi camera's element, as text.
+  std::vector<std::pair<std::string, std::string>> properties{};
 };
 
 enum class SourceKind { csi, v4l2, rtsp, file, gst };
@@ -46,6 +52,7 @@ class Source {
  private:
   std::string description(const CameraOptions& options) const;
   void checkPresence() const;
+  void adjust(GstElement* camera, const CameraOptions& options) const;
   [[noreturn]] void refuse(const std::string& why) const;
   std::string remedy() const;
 

@@ -6,7 +6,7 @@
 
 namespace facelatch {
 
-enum class Code { cameraSource, cameraOpen, modelLoad, engine, closed };
+enum class Code { cameraSource, cameraOpen, cameraAbsent, cameraSilent, modelLoad, engine, closed };
 
 inline const char* name(Code code) {
   switch (code) {
@@ -14,6 +14,10 @@ inline const char* name(Code code) {
       return "CAMERA_SOURCE";
     case Code::cameraOpen:
       return "CAMERA_OPEN";
+    case Code::cameraAbsent:
+      return "CAMERA_ABSENT";
+    case Code::cameraSilent:
+      return "CAMERA_SILENT";
     case Code::modelLoad:
       return "MODEL_LOAD";
     case Code::engine:

@@ -1,10 +1,11 @@
 /**
  * The whole contract between JavaScript and the native recognizer. Nothing here runs on the JavaScript thread but
  * argument checks and copies; every promise settles exactly once. Errors are `Error` with a `code`:
- * CAMERA_SOURCE (the source string is wrong), CAMERA_OPEN (it could not be opened or gave no first frame),
- * MODEL_LOAD (a model file is missing, truncated or of the wrong shape), ENGINE (inference failed), CLOSED (used after
- * close or release), BUSY (a `next` is already pending), ARGUMENT (a `TypeError` that names the argument). Methods that
- * return a promise reject with them, the others throw. Messages are one line: what, where, remedy.
+ * CAMERA_SOURCE (the source string is wrong), CAMERA_OPEN (it could not be opened), CAMERA_ABSENT (there is no such v4l2
+ * device), CAMERA_SILENT (it opened and gave no first frame), MODEL_LOAD (a model file is missing, truncated or of the
+ * wrong shape), ENGINE (inference failed), CLOSED (used after close or release), BUSY (a `next` is already pending),
+ * ARGUMENT (a `TypeError` that names the argument). Methods that return a promise reject with them, the others throw.
+ * Messages are one line: what, where, remedy.
  */
 
 export interface Box {
@@ -35,6 +36,11 @@ export class Frame {
   readonly at: number
   /** CLOCK_MONOTONIC in milliseconds when the frame left the decoder; 0 for `fromRgb`. */
   readonly arrived: number
+  /**
+   * Equal for equal pictures, and different, but for one chance in 2^52, for others; 0 for a picture without contrast, as a
+   * covered lens gives. Of large pictures every so-many-th row is looked at.
+   */
+  fingerprint(): number
   /** A copy of the pixels, width * height * 3 bytes. */
   rgb(): Buffer
   /** Gives the pixels back at once; any later use of them throws CLOSED. Numbers stay readable; calls under way go on. */
@@ -57,8 +63,12 @@ export interface CameraOptions {
    * Files and gst: false decodes as fast as frames are asked for and drops none. csi, v4l2 and rtsp are always real time.
    */
   realtime?: boolean
-  /** Seconds without a frame after which `next` answers `stall`, 5 by default; also the first frame's limit, at least 5. */
+  /** Seconds without a frame after which `next` answers `stall`, 5 by default. */
   stallSeconds?: number
+  /** Seconds that the first frame may take; by default stallSeconds, at least 5. */
+  openSeconds?: number
+  /** csi: properties of nvarguscamerasrc as text; CAMERA_SOURCE for one that it lacks. */
+  properties?: Readonly<Record<string, string>>
 }
 
 /**

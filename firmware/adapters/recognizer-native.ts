@@ -1,5 +1,6 @@
 /** The Camera and Recognizer ports over the native addon, and the only file that loads it. */
 import { createRequire } from 'node:module'
+import type { CameraFault, FaultKind } from '../domain/camera-faults.js'
 import { type ClassifierName, imprint } from '../domain/classifiers.js'
 import type { Box, Landmarks } from '../domain/types.js'
 import type { Camera, Picture, Recognizer, Template } from '../ports.js'
@@ -29,7 +30,22 @@ export function native(): Native {
   }
 }
 
-/** @throws Error with `code` CAMERA_SOURCE or CAMERA_OPEN, its message one line for people. */
+const kinds: Readonly<Record<string, FaultKind>> = {
+  CAMERA_SOURCE: 'refused',
+  CAMERA_ABSENT: 'absent',
+  CAMERA_SILENT: 'silent',
+}
+
+/** What an error of `openCamera` says about the camera. */
+export const cameraFault = (error: Error & { code?: string }): CameraFault => ({
+  kind: kinds[error.code ?? ''] ?? 'error',
+  reason: error.message,
+})
+
+/** Pipelines that drivers have not let go although their cameras were closed. */
+export const stuckPipelines = (): number => native().alive().stuckPipelines
+
+/** @throws Error with `code` CAMERA_…, its message one line for people: `cameraFault`. */
 export const openCamera = (options: NativeCameraOptions): Promise<Camera> => native().Camera.open(options)
 
 export const pictureFromRgb = (rgb: Uint8Array, width: number, height: number): Picture =>

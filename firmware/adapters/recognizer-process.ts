@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Clock, Log } from '../ports.js'
+import { followOutput, limitLines } from './recognizer-output.js'
 
 export interface ProcessOptions<In> {
   /** Compiled module to run. */
@@ -24,6 +25,8 @@ export interface ProcessEvents<Out> {
   message(message: Out): void
   /** The process is gone; the next one starts after `restartMs`. */
   lost(reason: string, restartMs: number): void
+  /** A line that a driver in the process printed; of a flood some only. */
+  said(line: string): void
 }
 
 export interface RecognizerProcess<In> {
@@ -58,15 +61,18 @@ export function createRecognizerProcess<In extends object, Out>(
     })
   }
 
+  const said = limitLines({ clock, log }, events.said)
+
   const start = () => {
     startedAt = clock.now()
     // Structured clone keeps Float32Array and Buffer as they are; the debugger's port must not be inherited.
     const mine = fork(options.module, [], {
       serialization: 'advanced',
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       execArgv: [],
     })
     child = mine
+    followOutput([mine.stdout!, mine.stderr!], said)
     let reported = false
     const gone = (reason: string) => {
       if (reported) return

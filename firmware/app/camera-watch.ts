@@ -1,37 +1,37 @@
-/** Keeps a camera open and its frames flowing; what to do about faults is camera-health's to say. */
-import {
-  type CameraEffect,
-  type CameraEvent,
-  type CameraState,
-  initialCamera,
-  stepCamera,
-} from '../domain/camera-health.js'
-import type { Camera, Clock, Picture } from '../ports.js'
+/**
+ * Holds the camera in the recognizer process: opens and closes it when told, and watches each session for what
+ * domain/camera-health calls a fault. What to do about one is the supervisor's to say, which outlives this process.
+ */
+import type { CameraFault } from '../domain/camera-faults.js'
+import { newSession, type SessionEvent, type SessionOptions, stepSession } from '../domain/camera-health.js'
+import type { Camera, Picture } from '../ports.js'
 import type { CameraStatus } from './messages.js'
 
 export interface CameraWatchPorts {
-  readonly clock: Clock
-  readonly recording: boolean
+  readonly session: SessionOptions
+  /** Rejects with a fault. */
   open(): Promise<Camera>
+  /** What could be wrong with opening, from its error. */
+  faultOf(error: Error): CameraFault
+  /** Pipelines that their drivers did not let go. */
+  stuck(): number
   /** A new camera session: stream time starts again. */
   begin(): void
   /** Takes over the frame and releases it. */
   frame(frame: Picture): Promise<void>
-  tell(status: 'live' | 'fault' | 'ended', reason?: string): void
+  tell(status: 'live' | 'ended'): void
+  fault(fault: CameraFault): void
+  closed(stuck: boolean): void
 }
-
-const backoff = { firstMs: 500, maxMs: 15_000 }
-/** Frames that flow this long, ms, forgive earlier faults. */
-const steadyMs = 30_000
 
 export class CameraWatch {
   readonly #ports: CameraWatchPorts
-  #state: CameraState = initialCamera
   #camera: Camera | undefined
   #droppedBefore = 0
-  #stopped = false
+  /** Counts sessions: one that was closed meanwhile has nothing more to say. */
+  #session = 0
   #loop: Promise<void> = Promise.resolve()
-  #cancelRetry = () => {}
+  #closing: Promise<void> = Promise.resolve()
   status: CameraStatus = 'opening'
 
   constructor(ports: CameraWatchPorts) {
@@ -43,66 +43,96 @@ export class CameraWatch {
     return this.#droppedBefore + (this.#camera?.stats().dropped ?? 0)
   }
 
-  /** Harmless when already started. */
-  start(): void {
-    if (this.#state.phase === 'closed' && !this.#stopped) this.#feed({ type: 'start' })
+  open(): void {
+    const session = ++this.#session
+    const before = this.#end()
+    this.#loop = before.then(() => this.#watch(session))
+  }
+
+  /** Says `closed` when the camera is let go, or its driver will not. */
+  async close(): Promise<void> {
+    this.#session++
+    await this.#end()
+    this.#ports.closed(this.#ports.stuck() > 0)
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true
-    this.#cancelRetry()
-    await this.#camera?.close()
+    this.#session++
+    await this.#end()
+  }
+
+  /** Never rejects; lasts as long as the native side waits for a driver. */
+  async #end(): Promise<void> {
+    this.#leave()
     await this.#loop
+    await this.#closing
   }
 
-  #feed(event: CameraEvent): void {
-    if (this.#stopped) return
-    const options = { recording: this.#ports.recording, backoff, steadyMs }
-    const { state, effects } = stepCamera(this.#state, event, options)
-    this.#state = state
-    for (const effect of effects) this.#carryOut(effect)
+  #leave(): void {
+    const camera = this.#camera
+    this.#droppedBefore = this.dropped
+    this.#camera = undefined
+    if (camera) this.#closing = Promise.all([this.#closing, camera.close().catch(() => {})]).then(() => {})
   }
 
-  #carryOut(effect: CameraEffect): void {
-    switch (effect.do) {
-      case 'open':
-        this.#loop = this.#watch()
-        return
-      case 'close':
-        this.#droppedBefore = this.dropped
-        void this.#camera?.close()
-        this.#camera = undefined
-        return
-      case 'retry':
-        this.#cancelRetry = this.#ports.clock.after(effect.ms, () => this.#feed({ type: 'retry' }))
-        return
-      case 'tell':
-        this.status = effect.status
-        this.#ports.tell(effect.status, effect.reason)
+  async #watch(session: number): Promise<void> {
+    const over = () => session !== this.#session
+    if (over()) return
+    const outcome = await this.#run(session, over).catch((error: Error) => this.#ports.faultOf(error))
+    if (over()) return
+    this.#leave()
+    if (outcome === 'ended') {
+      this.status = 'ended'
+      this.#ports.tell('ended')
+    } else if (outcome !== 'closed') {
+      this.status = 'fault'
+      this.#ports.fault(outcome)
     }
   }
 
-  async #watch(): Promise<void> {
-    const now = () => this.#ports.clock.now()
-    try {
-      const camera = await this.#ports.open()
-      if (this.#stopped) return camera.close()
-      this.#camera = camera
-      this.#ports.begin()
-      this.#feed({ type: 'opened', now: now() })
-      while (!this.#stopped) {
-        const outcome = await camera.next()
-        if (outcome.type === 'frame') await this.#ports.frame(outcome.frame)
-        else if (outcome.type === 'end') return this.#feed({ type: 'ended', now: now() })
-        else
-          return this.#feed({
-            type: 'failed',
-            reason: outcome.type === 'stall' ? `no frame for ${outcome.seconds} s` : outcome.message,
-            now: now(),
-          })
+  /** One session, from opening to what ended it. */
+  async #run(session: number, over: () => boolean): Promise<CameraFault | 'ended' | 'closed'> {
+    // A driver that still holds the last pipeline is not asked for another one.
+    if (this.#ports.stuck() > 0)
+      return { kind: 'stuck', reason: 'the camera driver does not let go of the last session' }
+    const camera = await this.#ports.open()
+    if (session !== this.#session) {
+      await camera.close()
+      return 'closed'
+    }
+    this.#camera = camera
+    this.#ports.begin()
+    let state = newSession
+    let live = false
+    const { session: options } = this.#ports
+    while (!over()) {
+      const outcome = await camera.next()
+      if (over()) break
+      const event: SessionEvent =
+        outcome.type === 'frame'
+          ? {
+              type: 'frame',
+              width: outcome.frame.width,
+              height: outcome.frame.height,
+              fingerprint: options.frozenMs > 0 ? outcome.frame.fingerprint() : 0,
+              now: outcome.frame.arrived,
+            }
+          : outcome
+      const stepped = stepSession(state, event, options)
+      state = stepped.state
+      if (stepped.ended) return 'ended'
+      if (stepped.fault) {
+        if (outcome.type === 'frame') outcome.frame.release()
+        return stepped.fault
       }
-    } catch (error) {
-      this.#feed({ type: 'failed', reason: (error as Error).message, now: now() })
+      if (outcome.type !== 'frame') continue
+      if (!live) {
+        live = true
+        this.status = 'live'
+        this.#ports.tell('live')
+      }
+      await this.#ports.frame(outcome.frame)
     }
+    return 'closed'
   }
 }

@@ -1,6 +1,6 @@
 /** One table from effect to port call: everything the supervisor does to the world is here. */
 import { enrolAgain } from '../domain/enrolment.js'
-import type { Broker, Clock, Gpio, Log, ModeKeeper, Store, StoreCare } from '../ports.js'
+import type { Broker, CameraHost, Clock, Gpio, HostAnswer, Log, ModeKeeper, Store, StoreCare } from '../ports.js'
 import { savePerson, undoEnrolment } from './enrolment-store.js'
 import type { ToRecognizer } from './messages.js'
 import type { Recorder } from './recorder.js'
@@ -14,6 +14,7 @@ export interface EffectPorts {
   readonly log: Log
   readonly recorder: Recorder
   readonly mode: ModeKeeper
+  readonly cameraHost: CameraHost
   /** Called when the strike line has its level. */
   readonly struck: (on: boolean) => void
   readonly tellRecognizer: (message: ToRecognizer) => void
@@ -110,11 +111,27 @@ export function createEffects(
         .publish('snapshot', Buffer.from(png))
         .catch((error: Error) => ports.log.warn(`a snapshot was not sent: ${error.message}`))
     },
-    'publish-health': ({ health, commands }) => {
-      const supervisor = { ...ports.ownHealth(), commands }
+    'publish-health': ({ health, commands, camera }) => {
+      const supervisor = { ...ports.ownHealth(), commands, camera }
       ports.broker.state('health', JSON.stringify({ recognizer: health, supervisor }))
     },
     'restart-recognizer': () => ports.restartRecognizer(),
+    'open-camera': () => ports.tellRecognizer({ type: 'camera', order: 'open' }),
+    'close-camera': () => ports.tellRecognizer({ type: 'camera', order: 'close' }),
+    'await-device': () => ports.cameraHost.awaitDevice(() => feed({ type: 'device' })),
+    'keep-ladder': ({ memory }) => ports.cameraHost.keep(memory),
+    'ask-host': ({ request, memory }) => {
+      const asked = new Promise<HostAnswer>((resolve) => {
+        ports.cameraHost.keep(memory)
+        resolve(ports.cameraHost.ask(request))
+      })
+      asked
+        .catch((error: Error) => ({
+          ok: false,
+          reason: `it was not asked, since nothing can be kept: ${error.message}`,
+        }))
+        .then((answer) => feed({ type: 'host', answer }))
+    },
     tell: ({ message }) => ports.log.info(message),
     complain: ({ message }) => ports.log.error(message),
   }

@@ -91,6 +91,7 @@ export class Enrolling {
         this.#threshold = message.threshold
         return this.#step({ type: 'blind', reason: 'the recognizer started anew' })
       case 'camera':
+        if (message.status === 'closed') return []
         if (message.status === 'live') return this.#step({ type: 'sight', threshold: this.#threshold })
         return this.#step({
           type: 'blind',

@@ -1,5 +1,6 @@
 /** What the two processes say to each other. Pixels never cross, except a snapshot that somebody asked for. */
 import type { Config } from '../config.js'
+import type { FaultKind } from '../domain/camera-faults.js'
 import type { FaceView } from '../domain/enrolment-collection.js'
 import type { FrameSize } from '../domain/quality.js'
 import type { Box, TrackState, Verdict } from '../domain/types.js'
@@ -74,7 +75,14 @@ export type FromRecognizer =
       readonly arrived: number
       readonly faces: readonly FaceView[]
     }
-  | { readonly type: 'camera'; readonly status: 'live' | 'fault' | 'ended'; readonly reason?: string }
+  | {
+      /** `closed` answers the order to close; it tells nothing of the camera's health but whether a driver is `stuck`. */
+      readonly type: 'camera'
+      readonly status: 'live' | 'fault' | 'ended' | 'closed'
+      readonly kind?: FaultKind
+      readonly reason?: string
+      readonly stuck?: boolean
+    }
   | { readonly type: 'health'; readonly health: Health }
   | { readonly type: 'snapshot'; readonly track: number; readonly event: string; readonly png: Uint8Array }
   | { readonly type: 'fatal'; readonly reason: string }
@@ -85,4 +93,6 @@ export type ToRecognizer =
   | { readonly type: 'snapshot'; readonly track: number; readonly event: string; readonly label: string }
   /** Send samples of every frame from now on, or no more when there is no session. */
   | { readonly type: 'enrol'; readonly session?: number }
+  /** Opened once there is a gallery, too. */
+  | { readonly type: 'camera'; readonly order: 'open' | 'close' }
   | { readonly type: 'stop' }

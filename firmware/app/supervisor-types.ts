@@ -1,4 +1,5 @@
 /** What reaches the supervisor, what it asks to be done, and what it says of itself. */
+import type { HostRequest, LadderMemory, LadderTimer } from '../domain/camera-ladder.js'
 import type { CommandTimes } from '../domain/commands.js'
 import type { DoorOptions, DoorTimer } from '../domain/door.js'
 import type { Saving, SessionTimer } from '../domain/enrolment-session.js'
@@ -6,8 +7,9 @@ import type { NewEvent } from '../domain/events.js'
 import type { Mode } from '../domain/rules.js'
 import type { SignalTimer } from '../domain/signals.js'
 import type { VisitsOptions } from '../domain/visits.js'
-import type { BrokerCommand, InputLine, RulesText } from '../ports.js'
+import type { BrokerCommand, HostAnswer, InputLine, RulesText } from '../ports.js'
 import type { RulesState } from './access-control.js'
+import type { CameraAccount, CameraCareOptions } from './camera-care.js'
 import type { CommandCounts } from './commands.js'
 import type { EnrollingOptions, EnrolmentAnswer } from './enrolling.js'
 import type { CameraStatus, FromRecognizer, Health } from './messages.js'
@@ -34,9 +36,10 @@ export interface SupervisorOptions {
   readonly restingStrike: boolean
   readonly snapshots: boolean
   readonly enrolment: EnrollingOptions
+  readonly camera: CameraCareOptions
 }
 
-export type Timer = DoorTimer | SessionTimer | SignalTimer
+export type Timer = DoorTimer | SessionTimer | SignalTimer | LadderTimer
 
 export type SupervisorEvent =
   | {
@@ -57,6 +60,12 @@ export type SupervisorEvent =
   | { readonly type: 'broker'; readonly connected: boolean }
   | { readonly type: 'recognizer'; readonly message: FromRecognizer; readonly now: number }
   | { readonly type: 'recognizer-lost'; readonly reason: string; readonly restartMs: number }
+  /** A driver printed something that is known to mean something. */
+  | { readonly type: 'recognizer-said'; readonly line: string }
+  /** What became of a request. */
+  | { readonly type: 'host'; readonly answer: HostAnswer }
+  /** The camera's device is there. */
+  | { readonly type: 'device' }
   | ({ readonly type: 'command'; readonly command: BrokerCommand } & CommandTimes)
   /** Whether the strike's line could be driven, when that changed. */
   | { readonly type: 'strike'; readonly ok: boolean }
@@ -85,8 +94,16 @@ export type Effect =
   | { readonly do: 'publish'; readonly topic: string; readonly value: string }
   | { readonly do: 'send-gallery'; readonly embedder: string }
   | { readonly do: 'publish-snapshot'; readonly png: Uint8Array }
-  | { readonly do: 'publish-health'; readonly health: Health; readonly commands: CommandCounts }
-  | { readonly do: 'restart-recognizer' }
+  | {
+      readonly do: 'publish-health'
+      readonly health: Health
+      readonly commands: CommandCounts
+      readonly camera: CameraAccount
+    }
+  | { readonly do: 'restart-recognizer' | 'open-camera' | 'close-camera' | 'await-device' }
+  /** Kept before it is asked; what cannot be kept is not asked. */
+  | { readonly do: 'ask-host'; readonly request: HostRequest; readonly memory: LadderMemory }
+  | { readonly do: 'keep-ladder'; readonly memory: LadderMemory }
   | { readonly do: 'tell'; readonly message: string }
   | { readonly do: 'complain'; readonly message: string }
 

@@ -8,6 +8,7 @@ import { type NewEvent, startedEvent } from '../domain/events.js'
 import type { Mode } from '../domain/rules.js'
 import type { InputLine, RulesText } from '../ports.js'
 import { AccessControl } from './access-control.js'
+import { CameraCare } from './camera-care.js'
 import { CommandDesk } from './commands.js'
 import { Enrolling, type EnrolmentAnswer } from './enrolling.js'
 import type { FromRecognizer, Health } from './messages.js'
@@ -34,13 +35,14 @@ export class Supervisor {
   #strikeFault = false
   #healthAt = Number.NEGATIVE_INFINITY
   #endPublished = false
-  #cameraReason: string | undefined
+  readonly #camera: CameraCare
 
   constructor(options: SupervisorOptions) {
     this.#options = options
     const { commandMaxAgeMs: maxAgeMs = 0, isCode, startedAt = Number.NEGATIVE_INFINITY } = options
     this.#desk = new CommandDesk({ maxAgeMs, ...(isCode && { isCode }) }, startedAt)
     this.#enrolling = new Enrolling(options.enrolment)
+    this.#camera = new CameraCare(options.camera)
     this.#access = new AccessControl({ ...options, sensor: options.door.sensor })
     this.#report = {
       recognizer: 'starting',
@@ -86,6 +88,7 @@ export class Supervisor {
           ...(event.tampered ? this.#tamper(true) : []),
         ]
       case 'tick':
+        this.#camera.tick(event.now)
         return this.#access.tick(event.now, event.wall).map((told) => record(told))
       case 'rules':
         this.#enrolling.doubt()
@@ -111,8 +114,16 @@ export class Supervisor {
         this.#report = { ...this.#report, recognizer: 'down' }
         return [
           record({ type: 'recognizer_lost', detail: { reason: event.reason, restartMs: Math.round(event.restartMs) } }),
+          ...this.#camera.lost(event.reason),
           ...this.#enrol(this.#enrolling.recognizerLost()),
         ]
+      case 'recognizer-said':
+        this.#camera.said(event.line)
+        return []
+      case 'host':
+        return this.#camera.answer(event.answer)
+      case 'device':
+        return this.#camera.present()
       case 'command':
         return this.#command(event)
       case 'strike':
@@ -150,6 +161,9 @@ export class Supervisor {
       case 'signal-led':
       case 'signal-buzzer':
         return [...this.#signals.timeout(timer)]
+      case 'camera-step':
+      case 'camera-steady':
+        return this.#stopped ? [] : this.#camera.timeout(timer)
       case 'enrol-hold':
       case 'enrol-limit':
       case 'enrol-show':
@@ -175,7 +189,11 @@ export class Supervisor {
   }
 
   #recognizer(message: FromRecognizer, now: number): Effect[] {
-    return [...this.#heard(message, now), ...this.#enrol(this.#enrolling.recognizer(message, now), now)]
+    return [
+      ...this.#heard(message, now),
+      ...this.#camera.recognizer(message, now),
+      ...this.#enrol(this.#enrolling.recognizer(message, now), now),
+    ]
   }
 
   #heard(message: FromRecognizer, now: number): Effect[] {
@@ -196,7 +214,8 @@ export class Supervisor {
         ]
       }
       case 'camera':
-        return this.#camera(message.status, message.reason)
+        if (message.status !== 'closed') this.#report = { ...this.#report, camera: message.status }
+        return message.status === 'ended' ? [{ do: 'tell', message: 'the recording has ended' }] : []
       case 'health':
         return this.#health(message.health, now)
       case 'snapshot':
@@ -225,18 +244,6 @@ export class Supervisor {
   #sendGallery(): Effect[] {
     const { recognizer, embedder } = this.#report
     return recognizer === 'running' && embedder !== undefined ? [{ do: 'send-gallery', embedder }] : []
-  }
-
-  #camera(status: 'live' | 'fault' | 'ended', reason?: string): Effect[] {
-    const before = this.#report.camera
-    this.#report = { ...this.#report, camera: status }
-    if (status === 'ended') return [{ do: 'tell', message: 'the recording has ended' }]
-    // One event an outage, however often it is tried again, unless it fails in another way.
-    const same = before === 'fault' && reason === this.#cameraReason
-    this.#cameraReason = reason
-    if (status === 'fault')
-      return same ? [] : [record({ type: 'camera_fault', detail: { reason: reason ?? 'unknown' } })]
-    return status === 'live' && before === 'fault' ? [record({ type: 'camera_restored' })] : []
   }
 
   #command({ command, now, ...times }: Extract<SupervisorEvent, { type: 'command' }>): Effect[] {
@@ -353,7 +360,7 @@ export class Supervisor {
     if (!ended && now - this.#healthAt < healthEveryMs) return overdue
     this.#healthAt = now
     this.#endPublished = health.camera === 'ended'
-    return [...overdue, { do: 'publish-health', health, commands: this.#desk.counts }]
+    return [...overdue, { do: 'publish-health', health, commands: this.#desk.counts, camera: this.#camera.account }]
   }
 
   #alarms() {

@@ -36,6 +36,10 @@ class SequencePicture implements Picture {
     return this.native.height
   }
 
+  fingerprint(): number {
+    return this.native.fingerprint()
+  }
+
   rgb(): Buffer {
     return this.native.rgb()
   }

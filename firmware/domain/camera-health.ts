@@ -1,66 +1,82 @@
 /**
- * What to do about a camera, as `step(state, event) -> { state, effects }`. A camera that opened but gave no frame is not
- * open: `opened` is only said once a frame came. A recording that ends has ended; a live source that ends is a fault.
+ * Whether one camera session is well, as `step(state, event) -> { state, fault?, ended? }`: which of its outcomes are
+ * faults. Frames that come are not enough: they must change, and keep their size. A camera that opened but gave no frame
+ * is not open; a recording that ends has ended, while a live source that ends is a fault.
  */
-import { backoffMs } from './backoff.js'
+import type { CameraFault } from './camera-faults.js'
 
-export interface CameraState {
-  readonly phase: 'closed' | 'opening' | 'live' | 'waiting' | 'ended'
-  /** Openings that failed or ended in a fault since frames last flowed for `steadyMs`. */
-  readonly faults: number
-  readonly liveSince?: number
+export interface SessionState {
+  readonly width?: number
+  readonly height?: number
+  /** Of the last frame. */
+  readonly fingerprint: number
+  /** Since when, and in how many frames, nothing has changed; ms. */
+  readonly since: number
+  readonly same: number
 }
 
-export type CameraEvent =
-  | { readonly type: 'start' }
-  | { readonly type: 'opened'; readonly now: number }
-  | { readonly type: 'failed'; readonly reason: string; readonly now: number }
-  | { readonly type: 'ended'; readonly now: number }
-  | { readonly type: 'retry' }
+export const newSession: SessionState = { fingerprint: 0, since: 0, same: 0 }
 
-export type CameraEffect =
-  | { readonly do: 'open' }
-  | { readonly do: 'close' }
-  | { readonly do: 'retry'; readonly ms: number }
-  | { readonly do: 'tell'; readonly status: 'live' | 'fault' | 'ended'; readonly reason?: string }
+export type SessionEvent =
+  | {
+      readonly type: 'frame'
+      readonly width: number
+      readonly height: number
+      /** Equal for equal pictures; 0 says nothing. */
+      readonly fingerprint: number
+      readonly now: number
+    }
+  | { readonly type: 'stall'; readonly seconds: number }
+  | { readonly type: 'error'; readonly message: string }
+  | { readonly type: 'end' }
 
-export interface CameraHealthOptions {
+export interface SessionOptions {
   /** A recording comes to an end; nothing else does. */
   readonly recording: boolean
-  readonly backoff: { readonly firstMs: number; readonly maxMs: number }
-  /** Frames that flow this long, ms, forgive earlier faults. */
-  readonly steadyMs: number
+  /** What was asked of the camera; absent where the source has a size of its own, which it must then keep. */
+  readonly size?: { readonly width: number; readonly height: number }
+  /** The same picture for this long, ms, is a frozen camera: a sensor's noise is never the same twice. 0: never. */
+  readonly frozenMs: number
 }
 
-export const initialCamera: CameraState = { phase: 'closed', faults: 0 }
+/** So many equal frames at least: a slow camera's two are no proof. */
+const frozenFrames = 4
 
-export function stepCamera(
-  state: CameraState,
-  event: CameraEvent,
-  options: CameraHealthOptions,
-): { readonly state: CameraState; readonly effects: readonly CameraEffect[] } {
+export interface SessionStep {
+  readonly state: SessionState
+  readonly fault?: CameraFault
+  readonly ended?: true
+}
+
+export function stepSession(state: SessionState, event: SessionEvent, options: SessionOptions): SessionStep {
   switch (event.type) {
-    case 'start':
-    case 'retry':
-      return { state: { ...state, phase: 'opening' }, effects: [{ do: 'open' }] }
-    case 'opened':
-      return { state: { ...state, phase: 'live', liveSince: event.now }, effects: [{ do: 'tell', status: 'live' }] }
-    case 'ended':
-      if (options.recording)
-        return { state: { ...state, phase: 'ended' }, effects: [{ do: 'close' }, { do: 'tell', status: 'ended' }] }
-      return fault(state, 'the stream ended', event.now, options)
-    case 'failed':
-      return fault(state, event.reason, event.now, options)
+    case 'frame':
+      return frame(state, event, options)
+    case 'stall':
+      return { state, fault: { kind: 'stall', reason: `no frame for ${event.seconds.toFixed(1)} s` } }
+    case 'error':
+      // nvarguscamerasrc ends its stream where it ought to report an error.
+      return { state, fault: { kind: /the stream ended/.test(event.message) ? 'end' : 'error', reason: event.message } }
+    case 'end':
+      return options.recording ? { state, ended: true } : { state, fault: { kind: 'end', reason: 'the stream ended' } }
   }
 }
 
-function fault(state: CameraState, reason: string, now: number, options: CameraHealthOptions) {
-  const steady = state.phase === 'live' && now - (state.liveSince ?? now) >= options.steadyMs
-  const faults = steady ? 1 : state.faults + 1
-  const effects: CameraEffect[] = [
-    { do: 'close' },
-    { do: 'tell', status: 'fault', reason },
-    { do: 'retry', ms: backoffMs(options.backoff, faults - 1) },
-  ]
-  return { state: { phase: 'waiting', faults } satisfies CameraState, effects }
+function frame(
+  state: SessionState,
+  { width, height, fingerprint, now }: Extract<SessionEvent, { type: 'frame' }>,
+  { size, frozenMs }: SessionOptions,
+): SessionStep {
+  const due = size ?? (state.width === undefined ? { width, height } : { width: state.width, height: state.height! })
+  if (width !== due.width || height !== due.height) {
+    const reason = `a picture of ${width}x${height} came instead of ${due.width}x${due.height}`
+    return { state, fault: { kind: 'size', reason } }
+  }
+  const moved = fingerprint === 0 || fingerprint !== state.fingerprint
+  const next = moved
+    ? { width, height, fingerprint, since: now, same: 1 }
+    : { ...state, width, height, same: state.same + 1 }
+  if (frozenMs === 0 || next.same < frozenFrames || now - next.since < frozenMs) return { state: next }
+  const seconds = ((now - next.since) / 1000).toFixed(1)
+  return { state: next, fault: { kind: 'frozen', reason: `the same picture for ${seconds} s` } }
 }

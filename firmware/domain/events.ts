@@ -26,6 +26,8 @@ export const eventTypes = [
   'refused',
   'camera_fault',
   'camera_restored',
+  'camera_step',
+  'camera_failed',
   'recognizer_lost',
   'recognizer_ready',
   'engine_fallback',

@@ -26,6 +26,7 @@ export const supervisorOptions: SupervisorOptions = {
   restingStrike: false,
   snapshots: false,
   enrolment: enrollingOptions(loadConfig([], {})),
+  camera: { cure: 'none', rebootMs: 0, steadyMs: 30_000, boot: 'this' },
 }
 
 /** A Wednesday, 12:00 UTC. */

@@ -1,53 +1,60 @@
 import t from 'tap'
-import { type CameraEvent, type CameraState, initialCamera, stepCamera } from '../../firmware/domain/camera-health.js'
+import { newSession, type SessionEvent, type SessionOptions, stepSession } from '../../firmware/domain/camera-health.js'
 
-const live = { recording: false, backoff: { firstMs: 500, maxMs: 15_000 }, steadyMs: 30_000 }
-
-function run(events: readonly CameraEvent[], options = live) {
-  let state: CameraState = initialCamera
-  let effects: readonly object[] = []
-  for (const event of events) ({ state, effects } = stepCamera(state, event, options))
-  return { state, effects }
+const sensor: SessionOptions = { recording: false, frozenMs: 2000, size: { width: 640, height: 480 } }
+const frame = (now: number, fingerprint: number, width = 640, height = 480): SessionEvent => {
+  return { type: 'frame', width, height, fingerprint, now }
 }
 
-t.test('opens, and says live only when a frame came', async (t) => {
-  t.same(run([{ type: 'start' }]).effects, [{ do: 'open' }])
-  t.same(run([{ type: 'start' }, { type: 'opened', now: 0 }]).effects, [{ do: 'tell', status: 'live' }])
+function play(events: readonly SessionEvent[], options: Partial<SessionOptions> = {}) {
+  let state = newSession
+  return events.map((event) => {
+    const stepped = stepSession(state, event, { ...sensor, ...options })
+    state = stepped.state
+    return stepped.ended ? 'ended' : (stepped.fault?.kind ?? 'well')
+  })
+}
+
+t.test('the same picture for a while is a frozen camera, and noise is not', async (t) => {
+  t.same(play([frame(0, 7), frame(900, 7), frame(1900, 7), frame(2000, 7)]), ['well', 'well', 'well', 'frozen'])
+  t.same(play([0, 1000, 2000, 3000, 4000].map((at) => frame(at, at + 1))), Array(5).fill('well'))
+  t.same(play([frame(0, 7), frame(900, 7), frame(1900, 8), frame(2900, 8), frame(3800, 8)]), Array(5).fill('well'))
 })
 
-t.test('a fault closes, tells and tries again later, and later still', async (t) => {
-  const once: CameraEvent[] = [{ type: 'start' }, { type: 'failed', reason: 'no such device', now: 0 }]
-  t.same(run(once).effects, [
-    { do: 'close' },
-    { do: 'tell', status: 'fault', reason: 'no such device' },
-    { do: 'retry', ms: 500 },
-  ])
-  const twice = [...once, { type: 'retry' }, { type: 'failed', reason: 'no such device', now: 1000 }] as CameraEvent[]
-  t.match(run(twice).effects[2], { do: 'retry', ms: 1000 })
-  const often = Array.from(
-    { length: 20 },
-    () => [{ type: 'retry' }, { type: 'failed', reason: 'x', now: 0 }] as CameraEvent[],
-  ).flat()
-  t.match(run([...once, ...often]).effects[2], { do: 'retry', ms: 15_000 }, 'capped')
+t.test('a few frames are no proof, however long they took', async (t) => {
+  t.same(play([frame(0, 7), frame(9000, 7), frame(18_000, 7), frame(27_000, 7)]), ['well', 'well', 'well', 'frozen'])
 })
 
-t.test('frames that flow for a while forgive earlier faults', async (t) => {
-  const shaky: CameraEvent[] = [
-    { type: 'start' },
-    { type: 'failed', reason: 'x', now: 0 },
-    { type: 'retry' },
-    { type: 'opened', now: 1000 },
-  ]
-  t.match(run([...shaky, { type: 'failed', reason: 'x', now: 2000 }]).effects[2], { ms: 1000 })
-  t.match(run([...shaky, { type: 'failed', reason: 'x', now: 31_000 }]).effects[2], { ms: 500 })
+t.test('a covered lens is not a frozen camera', async (t) => {
+  t.same(play([0, 1000, 2000, 3000, 4000].map((at) => frame(at, 0))), Array(5).fill('well'))
 })
 
-t.test('a live source that ends is a fault, a recording that ends has ended', async (t) => {
-  const events: CameraEvent[] = [{ type: 'start' }, { type: 'opened', now: 0 }, { type: 'ended', now: 10 }]
-  t.match(run(events).effects, [
-    { do: 'close' },
-    { do: 'tell', status: 'fault', reason: 'the stream ended' },
-    { do: 'retry' },
-  ])
-  t.same(run(events, { ...live, recording: true }).effects, [{ do: 'close' }, { do: 'tell', status: 'ended' }])
+t.test('who does not ask for it is not told', async (t) => {
+  t.same(
+    play(
+      [0, 1000, 2000, 3000, 4000].map((at) => frame(at, 7)),
+      { frozenMs: 0 },
+    ),
+    Array(5).fill('well'),
+  )
+})
+
+t.test('a picture of another size than was asked for is a fault', async (t) => {
+  t.same(play([frame(0, 1, 1280, 720)]), ['size'])
+  t.match(stepSession(newSession, frame(0, 1, 1280, 720), sensor).fault, { reason: /1280x720 .* 640x480/ })
+})
+
+t.test('a source with a size of its own must keep it', async (t) => {
+  const { size: _, ...own } = sensor
+  let { state } = stepSession(newSession, frame(0, 1, 320, 240), own)
+  ;({ state } = stepSession(state, frame(40, 2, 320, 240), own))
+  t.equal(stepSession(state, frame(80, 3, 640, 240), own).fault?.kind, 'size')
+})
+
+t.test('what the camera itself says', async (t) => {
+  t.same(play([{ type: 'stall', seconds: 5.04 }]), ['stall'])
+  t.same(play([{ type: 'error', message: 'lost camera csi:0: the stream ended by itself' }]), ['end'])
+  t.same(play([{ type: 'error', message: 'it burns' }]), ['error'])
+  t.same(play([{ type: 'end' }]), ['end'], 'a live source that ends is a fault')
+  t.same(play([{ type: 'end' }], { recording: true }), ['ended'], 'a recording that ends has ended')
 })

@@ -15,6 +15,7 @@ function make(changes: object = {}) {
     mode: 'normal',
     restingStrike: false,
     snapshots: false,
+    camera: { cure: 'none', rebootMs: 0, steadyMs: 30_000, boot: 'this' },
     enrolment: { ...enrollingOptions(loadConfig([], {})), admins: ['Ann'], ...changes },
   })
   const all: Effect[] = []

@@ -15,6 +15,7 @@ const make = (changes: object = {}) =>
     mode: 'normal',
     restingStrike: false,
     snapshots: false,
+    camera: { cure: 'none', rebootMs: 0, steadyMs: 30_000, boot: 'this' },
     enrolment: enrollingOptions(loadConfig([], {})),
     ...changes,
   })
@@ -120,13 +121,21 @@ t.test('a strike that cannot be driven is jammed until it can', async (t) => {
   t.same(lock(true), ['LOCKED'])
 })
 
+const ready: FromRecognizer = { type: 'ready', engine: 'CPU', embedder: 'e', threshold: 0.9 }
+
 t.test('an outage of the camera is one event, however often it is tried again', async (t) => {
   const supervisor = make()
-  const fault = (reason: string) =>
-    kinds(supervisor.step({ type: 'recognizer', message: { type: 'camera', status: 'fault', reason }, now: 0 }))
-  t.ok(fault('no such device').includes('camera_fault'))
-  t.notOk(fault('no such device').includes('camera_fault'))
-  t.ok(fault('it gave no frame').includes('camera_fault'), 'another reason is news')
+  supervisor.step({ type: 'recognizer', message: ready, now: 0 })
+  const fault = (kind: 'error' | 'silent') => {
+    const message = { type: 'camera', status: 'fault', kind, reason: kind } as const
+    const told = kinds(supervisor.step({ type: 'recognizer', message, now: 0 }))
+    supervisor.step({ type: 'timeout', timer: 'camera-step' })
+    return told
+  }
+  t.ok(fault('error').includes('camera_fault'))
+  t.notOk(fault('error').includes('camera_fault'))
+  t.ok(fault('silent').includes('camera_fault'), 'another fault is news')
+  t.notOk(fault('silent').includes('camera_fault'))
 })
 
 t.test('states are published when they change, and only then', async (t) => {
@@ -148,7 +157,6 @@ t.test('states are published when they change, and only then', async (t) => {
 t.test('the gallery goes to a recognizer that runs, whenever people change', async (t) => {
   const supervisor = make()
   t.notOk(kinds(supervisor.step({ type: 'people', count: 1 })).includes('send-gallery'), 'nobody is there to take it')
-  const ready: FromRecognizer = { type: 'ready', engine: 'CPU', embedder: 'e', threshold: 0.9 }
   t.ok(kinds(supervisor.step({ type: 'recognizer', message: ready, now: 0 })).includes('send-gallery'))
   t.match(supervisor.step({ type: 'people', count: 2 })[0], { do: 'send-gallery', embedder: 'e' })
   const undone = supervisor.step({ type: 'enrolment', answer: { type: 'undone', person: 'Ada' } })
@@ -184,11 +192,14 @@ t.test('a recognizer without its GPU is told as an event, and works', async (t) 
 
 t.test('a camera that comes back is told once', async (t) => {
   const supervisor = make()
+  supervisor.step({ type: 'recognizer', message: ready, now: 0 })
   const camera = (status: 'live' | 'fault') =>
     kinds(supervisor.step({ type: 'recognizer', message: { type: 'camera', status }, now: 0 }))
   t.notOk(camera('live').includes('camera_restored'))
   t.ok(camera('fault').includes('camera_fault'))
+  t.ok(kinds(supervisor.step({ type: 'timeout', timer: 'camera-step' })).includes('open-camera'))
   t.ok(camera('live').includes('camera_restored'))
+  t.notOk(camera('live').includes('camera_restored'))
 })
 
 t.test('stopping leaves the strike as the fail mode says', async (t) => {

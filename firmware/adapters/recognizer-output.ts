@@ -1,0 +1,45 @@
+/** What drivers print in the recognizer process: lines for the log, of which a flood must not fill the disk. */
+import type { Readable } from 'node:stream'
+import type { Clock, Log } from '../ports.js'
+
+/** Longer lines are cut: a driver may print without ever ending one. */
+const longest = 2_000
+/** So many lines at once, and then one in `everyMs`. libargus is known to print gigabytes when its daemon is gone. */
+const atOnce = 50
+const everyMs = 1_000
+
+/** Calls `said` for each line of each stream. */
+export function followOutput(streams: readonly Readable[], said: (line: string) => void): void {
+  for (const stream of streams) {
+    let rest = ''
+    stream.setEncoding('utf8')
+    stream.on('data', (chunk: string) => {
+      const lines = (rest + chunk).split('\n')
+      rest = lines.pop()!.slice(0, longest)
+      for (const line of lines) if (line.trim() !== '') said(line.trimEnd().slice(0, longest))
+    })
+    stream.on('end', () => rest.trim() !== '' && said(rest))
+    stream.on('error', () => {})
+  }
+}
+
+/** Logs lines and passes them on, as many as are allowed; of the others it says how many they were. */
+export function limitLines({ clock, log }: { clock: Clock; log: Log }, pass: (line: string) => void) {
+  let tokens = atOnce
+  let at = clock.now()
+  let left = 0
+  return (line: string): void => {
+    const earned = Math.floor((clock.now() - at) / everyMs)
+    at += earned * everyMs
+    tokens = Math.min(atOnce, tokens + earned)
+    if (tokens === 0) {
+      left++
+      return
+    }
+    tokens--
+    if (left > 0) log.warn(`${left} lines of the recognizer's drivers were left out`)
+    left = 0
+    log.info(line)
+    pass(line)
+  }
+}

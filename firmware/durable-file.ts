@@ -1,0 +1,24 @@
+/** Small files that survive a power cut: replaced, never rewritten. */
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+/** Durable when it returns: the old content or the new one is there, never part of it. Throws what the system says. */
+export function writeDurably(path: string, text: string): void {
+  const fresh = `${path}.new`
+  mkdirSync(dirname(path), { recursive: true })
+  const file = openSync(fresh, 'w', 0o600)
+  try {
+    writeSync(file, text)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  renameSync(fresh, path)
+  // The new name is durable once the folder is.
+  const folder = openSync(dirname(path), 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
+}
