@@ -2,12 +2,13 @@
  * What the supervisor decides: events in, effects out. No I/O and no clock of its own; `effects.ts` carries the effects
  * out, in their order, so that the strike is driven before anything is written or published.
  */
-import { type DoorEvent, type DoorState, initialDoor, lockState, phase, stepDoor } from '../domain/door.js'
+import { type DoorEvent, type DoorState, initialDoor, phase, stepDoor } from '../domain/door.js'
 import type { SessionEffect } from '../domain/enrolment-session.js'
 import { type NewEvent, startedEvent } from '../domain/events.js'
 import type { Mode } from '../domain/rules.js'
 import type { InputLine, RulesText } from '../ports.js'
 import { AccessControl } from './access-control.js'
+import { Announcements } from './announcements.js'
 import { CameraCare } from './camera-care.js'
 import { CommandDesk } from './commands.js'
 import { Enrolling, type EnrolmentAnswer } from './enrolling.js'
@@ -18,9 +19,6 @@ import type { Effect, StateReport, SupervisorEvent, SupervisorOptions, Timer } f
 
 export type * from './supervisor-types.js'
 
-/** How often the `health` topic is published, ms. */
-const healthEveryMs = 10_000
-
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #access: AccessControl
@@ -30,15 +28,14 @@ export class Supervisor {
   #stopped = false
   #door: DoorState = initialDoor
   #report: StateReport
-  readonly #published = new Map<string, string>()
+  readonly #announcements: Announcements
   readonly #desk: CommandDesk
   #strikeFault = false
-  #healthAt = Number.NEGATIVE_INFINITY
-  #endPublished = false
   readonly #camera: CameraCare
 
   constructor(options: SupervisorOptions) {
     this.#options = options
+    this.#announcements = new Announcements(options.door)
     const { commandMaxAgeMs: maxAgeMs = 0, isCode, startedAt = Number.NEGATIVE_INFINITY } = options
     this.#desk = new CommandDesk({ maxAgeMs, ...(isCode && { isCode }) }, startedAt)
     this.#enrolling = new Enrolling(options.enrolment)
@@ -72,7 +69,7 @@ export class Supervisor {
     const effects = this.#react(event)
     effects.push(...this.#followMode())
     this.#report = { ...this.#report, door: phase(this.#door), ...this.#accessReport() }
-    return [...effects, ...this.#show(event, effects), ...this.#states()]
+    return [...effects, ...this.#show(event, effects), ...this.#announce()]
   }
 
   #react(event: SupervisorEvent): Effect[] {
@@ -154,6 +151,12 @@ export class Supervisor {
           { do: 'end-timers' },
         ]
     }
+  }
+
+  #announce(): Effect[] {
+    const enrolment = this.#enrolling.report
+    const [door, strikeFault, report] = [this.#door, this.#strikeFault, this.#report]
+    return this.#announcements.states({ door, strikeFault, report, enrolment })
   }
 
   #timeout(timer: Timer): Effect[] {
@@ -353,41 +356,11 @@ export class Supervisor {
     return [...effects]
   }
 
-  /** Each account is a heartbeat; one is published now and then, and the last one of a recording at once. */
+  /** Each account is a heartbeat; one is published now and then. */
   #health(health: Health, now: number): Effect[] {
     const overdue = this.#desk.overdue(now).map((event) => record(event))
-    const ended = health.camera === 'ended' && !this.#endPublished
-    if (!ended && now - this.#healthAt < healthEveryMs) return overdue
-    this.#healthAt = now
-    this.#endPublished = health.camera === 'ended'
+    if (!this.#announcements.isHealthDue(health, now)) return overdue
     return [...overdue, { do: 'publish-health', health, commands: this.#desk.counts, camera: this.#camera.account }]
-  }
-
-  #alarms() {
-    const { alarm, jammed } = this.#door
-    return {
-      forced: alarm === 'forced',
-      held_open: alarm === 'held_open',
-      jammed: jammed || this.#strikeFault,
-      tamper: this.#report.tamper,
-    }
-  }
-
-  /** Retained topics whose value changed. */
-  #states(): Effect[] {
-    const states: [topic: string, value: string][] = [
-      ['lock/state', this.#strikeFault ? 'JAMMED' : lockState(this.#door, this.#options.door)],
-      ['mode/state', this.#report.mode],
-      ['alarm/state', JSON.stringify(this.#alarms())],
-      ['state', JSON.stringify(this.#report)],
-      ['enrol/state', this.#enrolling.report],
-    ]
-    if (this.#options.door.sensor) states.push(['door/state', this.#door.leaf])
-    return states.flatMap(([topic, value]) => {
-      if (this.#published.get(topic) === value) return []
-      this.#published.set(topic, value)
-      return [{ do: 'publish', topic, value } satisfies Effect]
-    })
   }
 }
 
