@@ -33,7 +33,7 @@ export function memoryLog(): MemoryLog {
 }
 
 /** An emulated processor (test/appliance) on a busy machine loads the nets for minutes. */
-const never = process.env.TEST_BENCH === 'gpio-sim' ? 900 : 90
+const never = process.env.TEST_BENCH === 'gpio-sim' ? 600 : 90
 
 /** Waits for something that other processes do; gives up only when it will never come. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>, seconds = never): Promise<void> {
