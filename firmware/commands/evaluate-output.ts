@@ -107,11 +107,26 @@ function identificationTables(result: IdentificationResult): string[][][] {
       ['fused over five', `${leftOut.fused.mistaken} of ${leftOut.fused.known}`],
     ],
     [
+      ['not identified at the threshold in use, least like their own', 'own', 'most like', 'similarity', 'quality'],
+      ...(probability ? [] : result.missed)
+        .slice(0, shownMissed)
+        .map(({ picture, own, best, score, quality }) => [
+          picture,
+          similarity(own),
+          best,
+          similarity(score),
+          quality.toFixed(2),
+        ]),
+    ],
+    [
       ['most alike of two people enrolled', 'taken for', 'similarity'],
       ...mostAlike.map(({ subject, takenFor, score }) => [subject, takenFor, similarity(score)]),
     ],
   ]
 }
+
+/** Of the probes that were missed; `--json` has them all. */
+const shownMissed = 10
 
 const atRates = ({ points }: Result): string[][] =>
   points.map((point) => [`at most ${percent(point.wanted)}`, ...cells(point)])

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { findModel, writeThreshold } from '../adapters/models-manifest.js'
+import { findModel, type Manifest, writeThreshold } from '../adapters/models-manifest.js'
 import type { RecognizerSetup } from '../adapters/recognizer-native.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
@@ -151,6 +151,8 @@ export async function embed(
     recognizer: {
       ...config.recognizer,
       ...nets,
+      // Somebody has to measure a first threshold: at this one nobody is known.
+      threshold: config.recognizer.threshold ?? (unmeasured(manifest, nets.embedder) ? 1 : null),
       classifier: classifier === 'svm-alone' ? 'nearest' : classifier,
       liveness: 'off',
     },
@@ -167,6 +169,12 @@ export async function embed(
   const { threshold, gate } = setup
   const context = { embedder: setup.embedder, detector, minFace, threshold, data: data.name, ...(gate && { gate }) }
   return { context, embeddings }
+}
+
+function unmeasured(manifest: Manifest, embedder: string): boolean {
+  return manifest.models.some(
+    ({ name, origin, threshold }) => name === embedder && origin.type === 'converted' && !threshold,
+  )
 }
 
 export function writeReport(file: string, text: string): void {

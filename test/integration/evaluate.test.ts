@@ -19,6 +19,7 @@ t.test('own pictures: figures, a page, and no second look at the pictures', asyn
   t.match(result.single, { known: 7, strangers: 3, mistaken: 0 })
   t.match(result.single.shipped, { accepted: { count: 7 }, falselyAccepted: { count: 0 } })
   t.same(result.mostAlike.map(({ takenFor }: { takenFor: string }) => takenFor).sort(), ['Audrey', 'Franck'])
+  t.same(result.missed, [])
   t.match(readFileSync(page, 'utf8'), /<svg .*<polyline .*<table>/s)
 
   const again = await evaluate(folder, 'identification', '--json')

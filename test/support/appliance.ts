@@ -28,11 +28,15 @@ export interface CommandResult {
 }
 
 /** Runs one `facelatch` command to its end; its exit code is an answer, not an error. */
-export function facelatch(args: readonly string[], variables: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
+export function facelatch(
+  args: readonly string[],
+  variables: NodeJS.ProcessEnv = {},
+  program = cli,
+): Promise<CommandResult> {
   return new Promise((resolve) => {
     execFile(
       process.execPath,
-      [cli, ...args],
+      [program, ...args],
       { env: { ...process.env, NODE_OPTIONS: '', ...variables }, maxBuffer: 1 << 28 },
       (error, stdout, stderr) => {
         const code = error ? (typeof error.code === 'number' ? error.code : 128) : 0

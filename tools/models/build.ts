@@ -93,7 +93,7 @@ function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
-async function writeAtomically(location: string, bytes: Uint8Array): Promise<void> {
+export async function writeAtomically(location: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${location}.${process.pid}.tmp`
   try {
     const file = await open(temporary, 'w')

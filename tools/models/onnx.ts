@@ -24,9 +24,11 @@ export class Graph {
   readonly #outputs: onnxProto.onnx.IValueInfoProto[] = []
   #count = 0
 
+  /** @param prefix of every value's name, where the graph is to be part of another. */
   constructor(
     readonly name: string,
     readonly description: string,
+    readonly prefix = '',
   ) {}
 
   input(name: string, shape: readonly Dimension[]): string {
@@ -54,7 +56,7 @@ export class Graph {
   }
 
   node(opType: string, inputs: readonly string[], attributes: Record<string, Attribute> = {}): string {
-    const value = `${opType.toLowerCase()}_${++this.#count}`
+    const value = `${this.prefix}${opType.toLowerCase()}_${++this.#count}`
     this.#nodes.push({
       opType,
       name: value,
@@ -92,10 +94,8 @@ export class Graph {
 
   /** Zeros after the last channel, row and column. */
   padEnd(x: string, { channels = 0, rows = 0, columns = 0 }): string {
-    const pads = BigInt64Array.from([0, 0, 0, 0, 0, channels, rows, columns].map(BigInt))
-    const name = `pads_${this.#count}`
-    this.#tensors.push({ name, dims: [8], dataType: onnx.TensorProto.DataType.INT64, rawData: rawInts(pads) })
-    return this.node('Pad', [x, name], { mode: 'constant' })
+    const pads = this.#integers(`pads_${this.#count}`, [0, 0, 0, 0, 0, channels, rows, columns])
+    return this.node('Pad', [x, pads], { mode: 'constant' })
   }
 
   /** Divides [batch, n] by its length, or by a tiny number where that is zero: a black picture must not become NaN. */
@@ -103,6 +103,33 @@ export class Graph {
     const length = this.node('ReduceL2', [x], { axes: [1], keepdims: 1 })
     const floor = this.tensor('tiny', { shape: [1], data: Float32Array.of(1e-12) })
     return this.node('Div', [x, this.node('Max', [length, floor])])
+  }
+
+  /**
+   * Each picture of [batch, 3, side, side] less its own mean, divided by its own deviation; both over all channels. The input being
+   * (pixel - 127.5) / 128, the floor of the deviation is that of davidsandberg/facenet's prewhiten: pixels' / sqrt(3 side side).
+   */
+  whitened(x: string, side: number): string {
+    const flat = this.#integers(`${this.prefix}one_channel`, [-1, 1, 3 * side, side])
+    const planes = this.#integers(`${this.prefix}three_channels`, [-1, 3, side, side])
+    const map = this.node('Reshape', [x, flat])
+    const centred = this.node('Sub', [map, this.node('GlobalAveragePool', [map])])
+    const variance = this.node('GlobalAveragePool', [this.node('Mul', [centred, centred])])
+    const least = 1 / (128 * Math.sqrt(3 * side * side))
+    const floor = this.tensor(`${this.prefix}least_deviation`, { shape: [1], data: Float32Array.of(least) })
+    const deviation = this.node('Max', [this.node('Sqrt', [variance]), floor])
+    return this.node('Reshape', [this.node('Div', [centred, deviation]), planes])
+  }
+
+  #integers(name: string, values: readonly number[]): string {
+    const data = BigInt64Array.from(values, BigInt)
+    this.#tensors.push({
+      name,
+      dims: [values.length],
+      dataType: onnx.TensorProto.DataType.INT64,
+      rawData: rawInts(data),
+    })
+    return name
   }
 
   encode(): Uint8Array {
@@ -123,6 +150,76 @@ export class Graph {
     return onnx.ModelProto.encode(model).finish()
   }
 }
+
+/** A published embedder: one input picture a row, one output vector. */
+export interface PublishedEmbedder {
+  readonly side: number
+  readonly dimensions: number
+  /** Channels come last. */
+  readonly nhwc: boolean
+  /** The same net with other pictures going in: what `head` makes of them. */
+  readonly behind: (head: (graph: Graph, x: string) => string) => Uint8Array
+}
+
+/** @throws Error saying why the file is no embedder of square colour pictures. */
+export function readEmbedder(bytes: Uint8Array): PublishedEmbedder {
+  const model = decoded(bytes)
+  const graph = model.graph!
+  const weights = new Set((graph.initializer ?? []).map(({ name }) => name))
+  const inputs = (graph.input ?? []).filter(({ name }) => !weights.has(name))
+  if (inputs.length !== 1 || graph.output?.length !== 1)
+    throw new Error(
+      `it has ${inputs.length} inputs and ${graph.output?.length ?? 0} outputs, where an embedder has one of each`,
+    )
+  const [input, output] = [sidesOf(inputs[0]!), sidesOf(graph.output[0]!)]
+  const [batch, a, b, c] = input
+  const nhwc = c === 3
+  const side = nhwc ? a : c
+  if (input.length !== 4 || !(nhwc ? a === b : a === 3 && b === c) || !side)
+    throw new Error(
+      `its input is of shape ${shown(input)}, not [batch, 3, side, side] or [batch, side, side, 3] of 32-bit floats`,
+    )
+  const dimensions = output[1]
+  if (output.length !== 2 || !dimensions)
+    throw new Error(`its output is of shape ${shown(output)}, not [batch, numbers] of 32-bit floats`)
+  return {
+    side,
+    dimensions,
+    nhwc,
+    behind(head) {
+      const before = new Graph('', '', 'facelatch_')
+      const picture = before.input('facelatch_input', [batch || 'batch', 3, side, side])
+      before.output(inputs[0]!.name!, head(before, picture), [])
+      const first = decoded(before.encode()).graph!
+      const { node, initializer, input } = graph
+      const behind = {
+        ...graph,
+        node: [...first.node!, ...(node ?? [])],
+        initializer: [...first.initializer!, ...(initializer ?? [])],
+        input: [...first.input!, ...(input ?? []).filter(({ name }) => weights.has(name))],
+      }
+      return onnx.ModelProto.encode({ ...model, graph: behind }).finish()
+    },
+  }
+}
+
+function decoded(bytes: Uint8Array): onnxProto.onnx.IModelProto {
+  try {
+    const model = onnx.ModelProto.decode(bytes)
+    if (model.graph) return model
+  } catch {
+    // Said below.
+  }
+  throw new Error('it is no ONNX model')
+}
+
+/** 0 where a side is free; none at all where the value is no tensor of 32-bit floats. */
+function sidesOf({ type }: onnxProto.onnx.IValueInfoProto): number[] {
+  if (type?.tensorType?.elemType !== onnx.TensorProto.DataType.FLOAT) return []
+  return (type.tensorType.shape?.dim ?? []).map(({ dimValue }) => Number(dimValue ?? 0))
+}
+
+const shown = (sides: readonly number[]) => `[${sides.map((side) => side || '?').join(', ')}]`
 
 function valueInfo(name: string, shape: readonly Dimension[]): onnxProto.onnx.IValueInfoProto {
   const dim = shape.map((side) => (typeof side === 'number' ? { dimValue: side } : { dimParam: side }))
