@@ -4,6 +4,7 @@ import convict from 'convict'
 import { isKey, type Key, type Section } from './config-keys.js'
 import { pairProblems } from './config-pairs.js'
 import { type Config, schema } from './config-schema.js'
+import { repeatedKeys } from './domain/json-keys.js'
 
 export type { Config } from './config-schema.js'
 
@@ -126,15 +127,19 @@ function readJson(file: string): Record<string, unknown> {
       `cannot read the configuration ${file}: ${(error as NodeJS.ErrnoException).code}; check --config`,
     ])
   }
+  let value: unknown
   try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
-    throw new Error('it is not a JSON object')
+    value = JSON.parse(text)
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('it is not a JSON object')
   } catch (error) {
     throw new ConfigError([
       `the configuration ${file} is not valid JSON: ${(error as Error).message.replaceAll('\n', ' ')}; correct the file`,
     ])
   }
+  const twice = repeatedKeys(text)
+  if (twice.length > 0)
+    throw new ConfigError(twice.map((key) => `configuration key "${key}" is there twice in ${file}; keep one of them`))
+  return value as Record<string, unknown>
 }
 
 /** Keys of a file that the schema lacks, and values where it has a section. */

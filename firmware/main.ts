@@ -24,11 +24,12 @@ import type { Config } from './config.js'
 import { backoffMs } from './domain/backoff.js'
 import { isSign } from './domain/camera-faults.js'
 import { openFan } from './fan.js'
-import { createBroker, packageVersion, readCode } from './home.js'
+import { createBroker, packageVersion } from './home.js'
 import { doorOptions, driverFor, openLines } from './lines.js'
 import { livenessWarning } from './models.js'
 import { openOperations } from './operations.js'
 import { inRoot } from './root.js'
+import { readCode, sharedSecrets } from './secrets.js'
 import { storeOptions } from './store.js'
 
 /** How often other processes' changes to people are looked for, ms. */
@@ -90,6 +91,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     ...(config.mqtt.url === '' && { outboxLimit: 0 }),
   })
   undo.push(() => store.close())
+  for (const shared of sharedSecrets(config)) mainLog.warn(shared)
   const code = readCode(config)
   const { broker: outside, close: closeBroker } = await createBroker(config, log('mqtt'))
   undo.push(() => outside.stop().then(closeBroker))

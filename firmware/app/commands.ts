@@ -45,8 +45,7 @@ export class CommandDesk {
 
   obeyed({ topic, word }: Asked): NewEvent[] {
     this.#counts.obeyed++
-    // The door's own event says who opened it.
-    return word === 'UNLOCK' ? [] : [{ type: 'command', detail: { topic, command: word } }]
+    return [{ type: 'command', detail: { topic, command: word } }]
   }
 
   refuse(topic: string, reason: string, now: number, by?: string): NewEvent[] {

@@ -1,5 +1,6 @@
-import { wrongUsage } from '../app/errors.js'
+import { UserError, wrongUsage } from '../app/errors.js'
 import { configKeys, valueAt } from '../config.js'
+import { secretProblems, sharedSecrets } from '../secrets.js'
 import { readArguments, readConfig } from './arguments.js'
 
 const usage = `usage: facelatch config show|check [--config FILE] [--json]
@@ -11,8 +12,12 @@ export async function main(args: string[]): Promise<number> {
   const [action, ...more] = positionals
   if ((action !== 'show' && action !== 'check') || more.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const config = readConfig(values.config)
-  if (action === 'check') console.log(values.json ? JSON.stringify({ ok: true }) : 'the configuration can be used')
-  else if (values.json) console.log(JSON.stringify(config, null, 2))
+  if (action === 'check') {
+    const problems = secretProblems(config)
+    if (problems.length > 0) throw new UserError(problems.join('\n'), 2)
+    for (const shared of sharedSecrets(config)) console.error(shared)
+    console.log(values.json ? JSON.stringify({ ok: true }) : 'the configuration can be used')
+  } else if (values.json) console.log(JSON.stringify(config, null, 2))
   else
     for (const key of configKeys())
       console.log(

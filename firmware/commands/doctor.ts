@@ -8,6 +8,7 @@ import { parseRules } from '../domain/rules-parse.js'
 import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
 import { chooseModels, detectorName, livenessFault } from '../models.js'
 import type { LineReport } from '../ports.js'
+import { secretProblems, sharedSecrets } from '../secrets.js'
 import { readArguments, readConfig } from './arguments.js'
 import { crashFindings } from './doctor-crashes.js'
 import { fanFindings } from './doctor-fan.js'
@@ -216,15 +217,15 @@ async function rules({ access: { rulesFile } }: Config): Promise<Finding[]> {
 async function broker(config: Config): Promise<Finding[]> {
   const { mqtt } = config
   if (mqtt.url === '') return [note('mqtt', 'no broker is configured', 'set mqtt.url')]
-  const missing = (['passwordFile', 'caFile', 'certFile', 'keyFile', 'codeFile'] as const).filter(
-    (key) => mqtt[key] !== '' && !existsSync(mqtt[key]),
-  )
-  if (missing.length > 0)
-    return missing.map((key) =>
-      fault('mqtt', `mqtt.${key} ${mqtt[key]} is not there`, 'make the file or change the key'),
-    )
+  const unusable = secretProblems(config)
+  if (unusable.length > 0) return unusable.map((problem) => faultOf('mqtt', new Error(problem), 'correct it'))
+  const shared = sharedSecrets(config).map((problem) => faultOf('mqtt', new Error(problem), 'chmod 600'))
+  return [...shared, await brokerAnswer(mqtt)]
+}
+
+async function brokerAnswer(mqtt: Config['mqtt']): Promise<Finding> {
   if (mqtt.url.startsWith('embedded:'))
-    return [note('mqtt', `a broker of our own at ${mqtt.url}, for trying things only`, 'use mosquitto for a real home')]
+    return note('mqtt', `a broker of our own at ${mqtt.url}, for trying things only`, 'use mosquitto for a real home')
   const { hostname, port, protocol } = new URL(mqtt.url)
   const { connect } = await import('node:net')
   return new Promise((resolve) => {
@@ -235,7 +236,7 @@ async function broker(config: Config): Promise<Finding[]> {
     })
     const end = (finding: Finding) => {
       socket.destroy()
-      resolve([finding])
+      resolve(finding)
     }
     socket.once('connect', () => end(ok('mqtt', `${mqtt.url} answers`)))
     socket.once('timeout', () =>

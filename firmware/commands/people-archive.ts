@@ -1,10 +1,11 @@
 /** Everybody's names and templates in one file, encrypted: biometrics never lie about in the clear. */
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { UserError, wrongUsage } from '../app/errors.js'
 import { nameKey } from '../domain/names.js'
 import type { NewTemplate, Store } from '../ports.js'
+import { sharedFile } from '../secrets.js'
 
 /** File: magic, 16 bytes of salt, 12 of nonce, 16 of tag, then gzipped JSON under AES-256-GCM with a scrypt key. */
 const magic = Buffer.from('FLPEOPLE1\n')
@@ -17,9 +18,15 @@ interface Archive {
   }[]
 }
 
-/** Answers how many people were written. */
-export async function exportPeople(store: Store, file: string, keyFile: string | undefined): Promise<number> {
-  const secret = readKey(keyFile)
+/** Answers how many people were written. Replaces a file only with `force`. */
+export async function exportPeople(
+  store: Store,
+  file: string,
+  { key, force = false }: { readonly key?: string | undefined; readonly force?: boolean | undefined },
+): Promise<number> {
+  const secret = readKey(key)
+  if (!force && existsSync(file))
+    throw new UserError(`${file} is there already; give another name, or --force to replace it`)
   const people = await store.people()
   const archive: Archive = {
     people: await Promise.all(
@@ -104,6 +111,8 @@ function readKey(keyFile: string | undefined): Buffer {
   if (keyFile === undefined)
     throw wrongUsage('people export and import need --key KEYFILE: a file whose content is the secret')
   try {
+    const shared = sharedFile(keyFile)
+    if (shared !== undefined) throw new UserError(`the key ${keyFile}: ${shared}`)
     const key = readFileSync(keyFile)
     if (key.length < 16)
       throw new UserError(`the key in ${keyFile} is too short: 16 bytes at least, e.g. from "openssl rand -base64 32"`)

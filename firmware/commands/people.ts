@@ -16,7 +16,7 @@ people add NAME --camera [--seconds N] [--source SOURCE] [--more]
                                               from the camera, or from any source, e.g. file:clip.mp4
 people remove NAME                            forgets the person and all templates
 people rename NAME NEW-NAME
-people export FILE --key KEYFILE              everybody, encrypted
+people export FILE --key KEYFILE [--force]    everybody, encrypted; --force replaces a file
 people import FILE --key KEYFILE
 --more adds to somebody who is enrolled; --allow-look-alike enrols a twin.`
 
@@ -29,6 +29,7 @@ const options = {
   more: { type: 'boolean' },
   'allow-look-alike': { type: 'boolean' },
   key: { type: 'string' },
+  force: { type: 'boolean' },
 } as const
 
 type Values = ReturnType<typeof readArguments<typeof options>>['values']
@@ -61,7 +62,7 @@ export async function main(args: string[]): Promise<number> {
           throw nobody(operands[0]!)
         return say(values, { renamed: operands[0]!, to: operands[1]! }, `${operands[0]} is now called ${operands[1]}`)
       case 'export': {
-        const people = await exportPeople(store, operands[0]!, values.key)
+        const people = await exportPeople(store, operands[0]!, values)
         return say(values, { exported: people }, `${people} people written to ${operands[0]}`)
       }
       default: {

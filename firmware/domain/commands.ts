@@ -126,20 +126,19 @@ export class Commands {
     return this.#obeyed.has(at) ? 'it was obeyed already' : undefined
   }
 
-  /** While the lock-out runs the right code is refused too, and no attempt counts. */
+  /** None is a wrong one. While the lock-out runs the right code is refused too, and no attempt counts. */
   #wrongCode(code: string | undefined, now: number): string | undefined {
     const { isCode } = this.#options
     if (!isCode) return undefined
-    if (code === undefined) return 'a code is needed: mqtt.codeFile'
     const { wrong, closedUntil } = this.#codes
     if (now < closedUntil) return `no code is taken for another ${Math.ceil((closedUntil - now) / 1000)} s`
-    if (isCode(code)) {
+    if (code !== undefined && isCode(code)) {
       this.#codes = { wrong: 0, closedUntil: now }
       return undefined
     }
     const lockOut = wrong + 1 < forgiven ? 0 : firstLockOutMs * 2 ** Math.min(wrong + 1 - forgiven, 20)
     this.#codes = { wrong: wrong + 1, closedUntil: now + Math.min(lockOut, longestLockOutMs) }
-    return 'the code is wrong'
+    return code === undefined ? 'a code is needed: mqtt.codeFile' : 'the code is wrong'
   }
 }
 

@@ -91,7 +91,8 @@ t.test('enrolling is asked for with a name, and guarded like unlocking', async (
   t.match(judge('UNLOCK', at, { topic }), { word: 'ENROL', text: 'UNLOCK' }, 'a name like any other')
   const coded = make({ isCode: (given) => given === '2468' })
   t.match(reason(coded('Ann', at, { topic })), /a code is needed/)
-  t.match(coded({ name: 'Ann', code: '2468' }, at, { topic }), { word: 'ENROL', text: '{"name":"Ann"}' })
+  const later = at + 60_000
+  t.match(coded({ name: 'Ann', code: '2468' }, later, { topic }), { word: 'ENROL', text: '{"name":"Ann"}' })
   t.match(coded('CANCEL', at, { topic }), { kind: 'obey', word: 'CANCEL' })
 })
 
@@ -99,8 +100,9 @@ t.test('ending a lockdown is guarded like unlocking, beginning one is not', asyn
   const topic = 'mode/set'
   const judge = make({ isCode: (given) => given === '2468' })
   t.match(judge('lockdown', start + 50_000, { topic }), { kind: 'obey', word: 'lockdown' })
-  for (const mode of ['normal', 'open']) t.match(reason(judge(mode, start + 50_000, { topic })), /a code is needed/)
-  t.match(judge({ command: 'normal', code: '2468' }, start + 50_000, { topic }), { kind: 'obey', word: 'normal' })
+  t.match(reason(judge('normal', start + 50_000, { topic })), /a code is needed/)
+  t.match(judge({ command: 'normal', code: '2468' }, start + 111_000, { topic }), { kind: 'obey', word: 'normal' })
+  t.match(reason(judge('open', start + 112_000, { topic })), /a code is needed/)
 })
 
 t.test('old, early, replayed and unjudgeable times open nothing', async (t) => {
@@ -126,6 +128,17 @@ t.test('a flood is refused, and what comes later is not', async (t) => {
   t.equal(judge('UNLOCK', start + 1100).kind, 'obey')
 })
 
+t.test('a missing code is a wrong one: the right one is locked out with it', async (t) => {
+  const judge = make({ isCode: (given) => given === '2468' })
+  const now = start + 60_000
+  const right = { command: 'UNLOCK', code: '2468' }
+  t.equal(judge(right, now).kind, 'obey', 'which forgives all that was before')
+  for (const payload of ['UNLOCK', { command: 'UNLOCK', code: '' }, { command: 'UNLOCK', code: null }])
+    t.match(reason(judge(payload, now + 2000)), /a code is needed/)
+  t.match(reason(judge(right, now + 3000)), /no code is taken for another 29 s/)
+  t.equal(judge(right, now + 33_000).kind, 'obey')
+})
+
 t.test('codes: needed, compared, and locked out for longer each time', async (t) => {
   const asked: string[] = []
   const judge = make({
@@ -135,7 +148,7 @@ t.test('codes: needed, compared, and locked out for longer each time', async (t)
     },
   })
   const unlock = (code?: string) => ({ command: 'UNLOCK', ...(code !== undefined && { code }) })
-  t.match(reason(judge('UNLOCK', start)), /a code is needed/)
+  t.match(reason(judge('UNLOCK', start)), /no code is taken for another 30 s/)
   t.match(reason(judge(unlock('2468'), start + 1000)), /no code is taken for another 29 s/, 'a start is a lock-out')
   let now = start + 40_000
   const later = (ms: number) => {

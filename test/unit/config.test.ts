@@ -50,6 +50,13 @@ t.test('bad keys are named with their place and what they must be', async (t) =>
   t.equal(problems(t, { camera: { fps: 0, width: 1 }, x: 1 }).length >= 1, true)
 })
 
+t.test('a key that is there twice is no choice of ours', async (t) => {
+  t.match(problems(t, '{"door":{"strikeSeconds":3,"guardSeconds":2,"strike\\u0053econds":30}}'), [
+    /^configuration key "door.strikeSeconds" is there twice in .*config.json; keep one of them/,
+  ])
+  t.equal(problems(t, '{"mqtt":{"url":""},"door":{},"mqtt":{"url":""},"door":{}}').length, 2)
+})
+
 t.test('keys that contradict each other are named together', async (t) => {
   const wired = { driver: 'gpiod', lines: { lock: '4', door: '', bolt: '' } }
   t.match(problems(t, { door: { strikeMode: 'hold' } }), [/^door.strikeMode is "hold" .*door.sensor/])

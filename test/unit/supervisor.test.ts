@@ -96,7 +96,10 @@ t.test('every obeyed command is an audit row', async (t) => {
   const unlocking = supervisor.step(command('lock/set', '{"command":"UNLOCK"}'))
   t.match(
     unlocking.filter(({ do: what }) => what === 'record'),
-    [{ event: { type: 'granted', detail: { by: 'remote' } } }],
+    [
+      { event: { type: 'granted', detail: { by: 'remote' } } },
+      { event: { type: 'command', detail: { topic: 'lock/set', command: 'UNLOCK' } } },
+    ],
   )
   t.ok(kinds(supervisor.step(command('recognizer/set', 'RESTART'))).includes('restart-recognizer'))
 })
