@@ -218,7 +218,7 @@ export const schema = {
       brokerUrl,
     ),
     username: text('Broker account'),
-    passwordFile: text('File that holds the password; a final newline is ignored'),
+    passwordFile: text('File that holds the password; "" is the systemd credential facelatch-mqtt-password, else none'),
     caFile: text("PEM of the authority that signed the broker's certificate"),
     certFile: text('PEM of the client certificate'),
     keyFile: text('PEM of its key'),
@@ -227,7 +227,9 @@ export const schema = {
     discoveryPrefix: text("First part of Home Assistant's own topics", 'homeassistant', topicPath),
     remoteUnlock: flag('Let lock/set open the door', false),
     remoteMode: flag('Let mode/set change between normal, lockdown and open', false),
-    codeFile: text('File that holds the code which UNLOCK, normal, open and enrolling must bring; "" asks for none'),
+    codeFile: text(
+      'File of the code that UNLOCK, normal, open and enrolling must bring; "" is the systemd credential facelatch-unlock-code, else none is asked for',
+    ),
     commandMaxAgeSeconds: {
       doc: "How far a command's own time may be from ours; 0 does not look at it",
       default: 10,

@@ -4,6 +4,7 @@ import convict from 'convict'
 import { isKey, type Key, type Section } from './config-keys.js'
 import { pairProblems } from './config-pairs.js'
 import { type Config, schema } from './config-schema.js'
+import { findCredential } from './credentials.js'
 import { repeatedKeys } from './domain/json-keys.js'
 
 export type { Config } from './config-schema.js'
@@ -42,7 +43,7 @@ export const valueAt = (value: unknown, path: string): unknown =>
     )
 
 /**
- * Reads files in order (later ones win), then variables.
+ * Reads files in order (later ones win), then variables; secrets that none of them names are systemd's credentials.
  * @throws ConfigError naming every bad key at once.
  */
 export function loadConfig(files: readonly string[], variables: NodeJS.ProcessEnv = process.env): Config {
@@ -74,6 +75,10 @@ export function loadConfig(files: readonly string[], variables: NodeJS.ProcessEn
     if (text === undefined) continue
     origins.set(path, `variable ${variable}`)
     config.set(path as never, fromVariable(key, text) as never)
+  }
+  for (const path of ['mqtt.passwordFile', 'mqtt.codeFile'] as const) {
+    const credential = findCredential(path, variables.CREDENTIALS_DIRECTORY)
+    if (credential !== undefined && config.get(path as never) === '') config.set(path as never, credential as never)
   }
   for (const { path, key } of keys) {
     const value: unknown = config.get(path as never)

@@ -4,6 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { openCameraHost } from './adapters/camera-host-systemd.js'
 import { claimExclusively } from './adapters/claim-socket.js'
 import { clockDoubt, systemClock } from './adapters/clock-system.js'
+import { openInit } from './adapters/init-systemd.js'
 import { createLog, type LogLevel } from './adapters/log-journal.js'
 import { openModeFile } from './adapters/mode-file.js'
 import { createRecognizerProcess } from './adapters/recognizer-process.js'
@@ -19,6 +20,7 @@ import { Recorder } from './app/recorder.js'
 import { storeJobs } from './app/store-jobs.js'
 import { StrikeLatency } from './app/strike-latency.js'
 import { Supervisor, type SupervisorEvent } from './app/supervisor.js'
+import { Vigil } from './app/vigil.js'
 import { careOptions } from './camera.js'
 import type { Config } from './config.js'
 import { backoffMs } from './domain/backoff.js'
@@ -80,6 +82,9 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   const delay = monitorEventLoopDelay({ resolution: delayResolutionMs })
   delay.enable()
   undo.push(async () => void delay.disable())
+  const vigil = new Vigil({ init: openInit(mainLog), clock, log: mainLog })
+  const keepingVigil = setInterval(() => vigil.tick(), vigil.tickMs)
+  undo.push(async () => clearInterval(keepingVigil))
 
   const claim = await claimExclusively(config.store.path)
   undo.push(() => claim.release())
@@ -129,7 +134,11 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     enrolment: enrollingOptions(config),
     camera: careOptions(config.camera, cameraHost),
   })
-  const feed = (event: SupervisorEvent) => perform(supervisor.step(event))
+  const feed = (event: SupervisorEvent) => {
+    const effects = supervisor.step(event)
+    perform(effects)
+    vigil.saw(event, effects, supervisor.report)
+  }
   const told = { newId: randomUUID, heard: accountant.heard.bind(accountant) }
   const recorder = new Recorder({ store, broker, clock, log: log('event'), ...told }, (ok, reason, lost) =>
     feed({ type: 'store', ok, ...(reason !== undefined && { reason }), ...(lost && { lost }) }),
@@ -249,6 +258,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     } catch (error) {
       mainLog.warn(`cannot look for changed people: ${(error as Error).message}`)
     }
+    vigil.storeAnswered()
   }
   await followPeople()
   const poll = setInterval(followPeople, galleryPollMs)
@@ -260,6 +270,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     record: (event) => recorder.record(event),
   })
   housekeeping.start(config.schedule.catchUpSeconds * 1000)
+  vigil.guarding(() => gpio.read('exit'))
   mainLog.info('guarding the door', { device: config.device.id, camera: config.camera.source, pid: process.pid })
 
   let ending: Promise<number> | undefined
@@ -269,6 +280,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   })
   const stop = () => {
     ending ??= (async () => {
+      vigil.stopping()
       clearInterval(poll)
       clearInterval(ticking)
       stopFollowing?.()
@@ -295,6 +307,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       await store.close()
       await claim.release()
       delay.disable()
+      clearInterval(keepingVigil)
       resolveEnded(lost)
       return lost
     })()

@@ -237,6 +237,22 @@ export interface Pwm {
   release(): Promise<void>
 }
 
+// ── Init (supervisor) ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Who started the service, and starts it again. Nothing here throws or waits. */
+export interface InitSystem {
+  /** Without `feed` for this long the service is ended and started again; undefined where nobody watches. */
+  readonly watchdogMs?: number
+  /** The door is guarded. */
+  ready(): void
+  /** One line, for `systemctl status`. */
+  status(text: string): void
+  stopping(): void
+  /** Starting or stopping may take this much longer, counted from now. */
+  extend(ms: number): void
+  feed(): void
+}
+
 // ── Home (supervisor) ─────────────────────────────────────────────────────────────────────────────────────────────
 
 /**

@@ -3,6 +3,7 @@
  * again with a growing delay. It dies with its supervisor because its channel closes.
  */
 import { type ChildProcess, fork } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import type { Clock, Log } from '../ports.js'
 import { followOutput, limitLines } from './recognizer-output.js'
 
@@ -41,6 +42,8 @@ export interface RecognizerProcess<In> {
 
 /** How long a process may take to leave by itself, ms. */
 const farewellMs = 2_000
+/** proc(5), oom_score_adj: out of memory, the recognizer goes first, and the supervisor starts another. */
+const expendable = '800'
 
 export function createRecognizerProcess<In extends object, Out>(
   options: ProcessOptions<In>,
@@ -73,6 +76,11 @@ export function createRecognizerProcess<In extends object, Out>(
     })
     child = mine
     followOutput([mine.stdout!, mine.stderr!], said)
+    try {
+      writeFileSync(`/proc/${mine.pid}/oom_score_adj`, expendable)
+    } catch {
+      // It has ended already, or this kernel does not tell them apart.
+    }
     let reported = false
     const gone = (reason: string) => {
       if (reported) return

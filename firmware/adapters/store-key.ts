@@ -8,7 +8,6 @@ import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   constants,
-  existsSync,
   fstatSync,
   fsyncSync,
   linkSync,
@@ -19,7 +18,8 @@ import {
   statSync,
   writeSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
+import { findCredential } from '../credentials.js'
 import { StoreError } from '../ports.js'
 import { deriveKey, secretLength, type VaultKey } from './store-vault.js'
 
@@ -29,14 +29,11 @@ export interface KeySource {
   readonly credential: boolean
 }
 
-/** Name of the credential: `LoadCredentialEncrypted=facelatch-key`. */
-const credentialName = 'facelatch-key'
-
 /** `keyFile`: `store.keyFile`; "" takes the credential where there is one, else a file beside the store. */
 export function findKey(storePath: string, keyFile = '', folder = process.env.CREDENTIALS_DIRECTORY): KeySource {
   if (keyFile !== '') return { path: keyFile, credential: false }
-  const credential = folder ? join(folder, credentialName) : undefined
-  if (credential !== undefined && existsSync(credential)) return { path: credential, credential: true }
+  const credential = findCredential('store.keyFile', folder)
+  if (credential !== undefined) return { path: credential, credential: true }
   return { path: `${storePath}.key`, credential: false }
 }
 

@@ -1,0 +1,293 @@
+/** The units under a real systemd, in a container: what the door can rely on, and what the service cannot do. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { systemClock } from '../../firmware/adapters/clock-system.js'
+import { root } from '../support/appliance.js'
+import { alive } from '../support/child.js'
+import { bootMachine, descendants, eventually, type Machine, named, nspawnMissing } from '../support/nspawn.js'
+
+const service = 'facelatch.service'
+const settings = {
+  device: { id: 'door' },
+  camera: { source: 'v4l2:/dev/video9' },
+  gpio: { driver: 'simulated' },
+  mqtt: { url: '' },
+  // Long enough for nothing but the end of the supervisor to end it, and a guard that leaves silence to systemd.
+  door: { strikeSeconds: 60, guardSeconds: 60 },
+}
+const config = (more: object = {}) => JSON.stringify({ ...settings, ...more })
+const seeing = {
+  camera: { source: 'gst:videotestsrc is-live=true pattern=black ! video/x-raw,width=160,height=120,framerate=5/1' },
+}
+const secret = {
+  'facelatch-key': Buffer.alloc(32, 7).toString('base64'),
+  'facelatch-mqtt-password': 'open sesame',
+  'facelatch-unlock-code': '4711',
+}
+const folder = '/etc/facelatch/credentials'
+const files = {
+  '/usr/bin/facelatch':
+    '#!/bin/sh\nexec /usr/lib/facelatch/node/bin/node /usr/lib/facelatch/dist/firmware/cli.js "$@"\n',
+  '/etc/facelatch/config.json': config(),
+  // A stand-in: as long as it runs, it listens where the real one does.
+  '/etc/systemd/system/nvargus-daemon.service': `[Service]
+ExecStartPre=/bin/rm -f /tmp/argus_socket
+ExecStart=/usr/lib/facelatch/node/bin/node -e 'net.createServer().listen("/tmp/argus_socket")'
+[Install]
+WantedBy=multi-user.target
+`,
+  // The pause of a crash loop, shortened in proportion.
+  '/etc/systemd/system/facelatch.service.d/test.conf': '[Unit]\nStartLimitIntervalSec=15\n',
+  '/etc/systemd/system/facelatch-again.timer.d/test.conf': '[Timer]\nOnActiveSec=\nOnActiveSec=17\n',
+}
+
+const restarts = async (machine: Machine) => Number(await machine.property(service, 'NRestarts'))
+const active = async (machine: Machine) => (await machine.property(service, 'ActiveState')) === 'active'
+/** Guarding, by another process than that. */
+const guarded = (machine: Machine, not: number) =>
+  eventually('the door is guarded again', async () => {
+    const pid = await machine.supervisor()
+    return pid !== 0 && pid !== not && (await active(machine))
+  })
+const levels = (machine: Machine) =>
+  machine
+    .read('/run/facelatch/gpio.jsonl')
+    .trim()
+    .split('\n')
+    .map((row) => JSON.parse(row) as { line: string; value: number })
+/** Lines since the strike went off: the guard's own row, and then those of the next start, which claims every output at rest. */
+const restedBy = (machine: Machine) => {
+  const rows = levels(machine).map(({ line, value }) => `${line} ${value}`)
+  const since = rows.slice(rows.lastIndexOf('lock 1'))
+  const own = ['lock 0', 'lock 0', 'led 0', 'buzzer 0'].join()
+  return since.slice(since.indexOf('lock 0')).join().startsWith(own) ? 'the guard' : since.join()
+}
+const press = async (machine: Machine) => {
+  const code = `const s = net.connect('/run/facelatch/gpio.sock').on('data', () => s.end())
+    for (const value of [1, 0]) s.write(JSON.stringify({ line: 'exit', value }) + '\\n')`
+  await machine.said('/usr/lib/facelatch/node/bin/node', '-e', code)
+  await eventually('the strike is powered', () => levels(machine).findLast(({ line }) => line === 'lock')?.value === 1)
+}
+/** Runs something as the service is run: in its mount name space, as its user, without a right. */
+const asService = async (machine: Machine, ...command: string[]) => {
+  const own = await machine.property(service, 'MainPID')
+  const become = [
+    'setpriv',
+    '--reuid=facelatch',
+    '--regid=facelatch',
+    '--init-groups',
+    '--no-new-privs',
+    '--bounding-set=-all',
+  ]
+  return machine.run('nsenter', '--target', own, '--mount', '--', ...become, ...command)
+}
+const tries = (ms: number) => `${(ms / 1000).toFixed(1)} s`
+
+t.test('systemd', { skip: nspawnMissing() }, async (t) => {
+  const executable = ['/usr/bin/facelatch']
+  const credentials = Object.fromEntries(
+    Object.entries(secret).map(([name, text]) => [`${folder}/${name}`, `${text}\n`]),
+  )
+  const machine = await bootMachine(t, { ...files, ...credentials }, executable)
+
+  await t.test('boots into guarding, with a camera that is not there', async (t) => {
+    await eventually('the door is guarded', () => active(machine))
+    t.comment(`boot to READY: ${tries(systemClock.now() - machine.startedAt)}`)
+    t.match(await machine.property(service, 'StatusText'), /^door locked, camera /)
+    await press(machine)
+    t.pass('the exit button opens')
+    t.equal(await machine.property('default.target', 'Id'), 'facelatch.target')
+    machine.write('/etc/facelatch/config.json', config(seeing))
+    const before = await machine.supervisor()
+    await machine.said('systemctl', 'restart', service)
+    await guarded(machine, before)
+    await eventually('the camera is live', async () =>
+      /camera live/.test(await machine.property(service, 'StatusText')),
+    )
+  })
+
+  await t.test('out of memory, the recognizer goes first', async (t) => {
+    const supervisor = await machine.supervisor()
+    const score = (pid: number) => Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8'))
+    const all = descendants(supervisor)
+    const [guard] = named(all, 'facelatch-guard')
+    const recognizers = all.filter((pid) => pid !== guard && score(pid) > 0)
+    const lowered = machine.mayLowerScores ? -900 : 0
+    if (lowered === 0) t.comment('nobody may lower a score here (CAP_SYS_RESOURCE)')
+    t.equal(await machine.property(service, 'OOMScoreAdjust'), '-900')
+    t.equal(score(supervisor), lowered)
+    t.equal(score(guard!), lowered)
+    t.equal(recognizers.length, 1)
+    t.equal(score(recognizers[0]!), 800)
+    const kept = await restarts(machine)
+    process.kill(recognizers[0]!, 'SIGKILL')
+    await eventually('there is another', () =>
+      descendants(supervisor).some((pid) => !all.includes(pid) && score(pid) > 0),
+    )
+    t.equal(await machine.supervisor(), supervisor, 'the service goes on')
+    t.equal(await restarts(machine), kept)
+    const environment = (pid: number) => readFileSync(`/proc/${pid}/environ`, 'utf8')
+    const [recognizer] = descendants(supervisor).filter((pid) => pid !== guard)
+    t.match(environment(supervisor), /NOTIFY_SOCKET=/)
+    t.notMatch(environment(recognizer!), /NOTIFY_SOCKET=|WATCHDOG_/, 'it cannot feed the watchdog')
+    t.match(await machine.property(service, 'NotifyAccess'), /^main$/)
+  })
+
+  await t.test('a supervisor that hangs is ended by the watchdog, its strike at rest', async (t) => {
+    await press(machine)
+    const [before, supervisor] = [await restarts(machine), await machine.supervisor()]
+    const from = systemClock.now()
+    process.kill(supervisor, 'SIGSTOP')
+    await guarded(machine, supervisor)
+    t.comment(`SIGSTOP to READY again: ${tries(systemClock.now() - from)}`)
+    t.equal(await restarts(machine), before + 1)
+    t.match(await machine.journal(service), /Watchdog timeout/)
+    t.equal(restedBy(machine), 'the guard')
+  })
+
+  await t.test('the guard outlives the supervisor in its control group', async (t) => {
+    for (let round = 0; round < 5; round++) {
+      await press(machine)
+      const supervisor = await machine.supervisor()
+      const [guard] = named(descendants(supervisor), 'facelatch-guard')
+      process.kill(supervisor, 'SIGKILL')
+      await guarded(machine, supervisor)
+      t.equal(restedBy(machine), 'the guard')
+      t.notOk(alive(guard!), 'and has left')
+    }
+  })
+
+  await t.test("credentials are the service's alone", async (t) => {
+    const place = '/run/credentials/facelatch.service'
+    for (const [name, text] of Object.entries(secret)) {
+      const own = await asService(machine, 'cat', `${place}/${name}`)
+      t.equal(own.stdout.trim(), text, name)
+      const other = await machine.run('setpriv', '--reuid=nobody', '--clear-groups', 'cat', `${place}/${name}`)
+      t.not(other.code, 0)
+      t.match(other.stderr, /Permission denied/)
+      const source = await asService(machine, 'cat', `${folder}/${name}`)
+      t.match(source.stderr, /Permission denied/, "the source is root's")
+    }
+    t.notOk(
+      existsSync(`/proc/${machine.init}/root/var/lib/facelatch/facelatch.db.key`),
+      'no key was made beside the store',
+    )
+    const { stdout } = await asService(machine, 'sh', '-c', `CREDENTIALS_DIRECTORY=${place} facelatch config show`)
+    t.match(stdout, new RegExp(`${place}/facelatch-unlock-code`), 'stands in for mqtt.codeFile')
+  })
+
+  await t.test('writes nothing but its own', async (t) => {
+    const allowed = ['/var/lib/facelatch', '/run/facelatch', '/run/facelatch/requests', '/var/cache/facelatch']
+    for (const place of allowed)
+      t.equal((await asService(machine, 'sh', '-c', `: >${place}/probe && rm ${place}/probe`)).code, 0, place)
+    const refused = [
+      '/',
+      '/etc/facelatch',
+      '/usr/lib/facelatch',
+      '/tmp',
+      '/var/tmp',
+      '/var/log',
+      '/run',
+      '/run/facelatch-host/answers',
+      '/opt',
+      '/srv',
+      '/boot',
+    ]
+    const own = await machine.property(service, 'MainPID')
+    for (const place of refused) {
+      const touch = ['touch', `${place}/probe`]
+      t.not((await asService(machine, ...touch)).code, 0, `${place}, as its user`)
+      // Not for its owner only: there is nothing to be written to.
+      t.match(
+        (await machine.run('nsenter', '--target', own, '--mount', '--', ...touch)).stderr,
+        /Read-only/,
+        `${place}, as root`,
+      )
+    }
+    for (const place of ['/root', '/home'])
+      t.not((await asService(machine, 'ls', place)).code, 0, `${place} cannot be seen`)
+  })
+
+  await t.test('the host does three things for it, and nothing else', async (t) => {
+    const main = () => machine.property('nvargus-daemon.service', 'MainPID')
+    await machine.said('systemctl', 'start', 'nvargus-daemon.service')
+    const daemon = await main()
+    t.not(daemon, '0')
+    t.not((await asService(machine, 'systemctl', 'restart', 'nvargus-daemon.service')).code, 0, 'no right of its own')
+    t.equal(await main(), daemon)
+    const ask = async (name: string, text: string) => {
+      const answer = `/run/facelatch-host/answers/${name}`
+      await machine.run('rm', '-f', answer)
+      const write = `printf '%s\\n' '${text}' >/run/facelatch/requests/.new && mv /run/facelatch/requests/.new /run/facelatch/requests/${name}`
+      t.equal((await asService(machine, 'sh', '-c', write)).code, 0)
+      await eventually(`${name} is answered`, async () => (await machine.run('test', '-e', answer)).code === 0)
+      return machine.read(answer).trim()
+    }
+    const from = systemClock.now()
+    t.equal(await ask('nvargus-restart', ''), 'done')
+    t.comment(`nvargus-daemon restarted: ${tries(systemClock.now() - from)}`)
+    const fresh = await main()
+    t.not(fresh, daemon)
+    t.not(fresh, '0')
+    t.equal(await ask('usb-rebind', '../../../etc'), 'failed: that is no name of a USB device')
+    t.equal(await ask('usb-rebind', '1-2'), 'failed: there is no such USB device')
+    await asService(machine, 'sh', '-c', ': >/run/facelatch/requests/poweroff')
+    t.equal(await ask('nvargus-restart', ''), 'done', 'what is no request keeps nothing up')
+    t.ok(machine.running(), 'and does nothing')
+  })
+
+  await t.test('a crash loop is slowed down, and never given up', async (t) => {
+    const before = await machine.supervisor()
+    machine.write(
+      '/etc/systemd/system/facelatch.service.d/crash.conf',
+      "[Service]\nExecStart=\nExecStart=/bin/sh -c 'kill -SEGV $$$$'\n",
+    )
+    await machine.said('systemctl', 'daemon-reload')
+    process.kill(before, 'SIGKILL')
+    await eventually(
+      'systemd has had enough',
+      async () => (await machine.property(service, 'Result')) === 'start-limit-hit',
+    )
+    t.equal(await machine.property('facelatch-again.timer', 'ActiveState'), 'active')
+    await machine.run('rm', '/etc/systemd/system/facelatch.service.d/crash.conf')
+    await machine.said('systemctl', 'daemon-reload')
+    await guarded(machine, before)
+    t.pass('it is back by itself')
+    t.equal(await machine.property('facelatch-again.timer', 'ActiveState'), 'inactive')
+
+    // Who stops a door that waits for its next try does not want it back.
+    machine.write('/etc/facelatch/config.json', '{')
+    await machine.run('systemctl', 'restart', service)
+    await eventually(
+      'it waits',
+      async () => (await machine.property('facelatch-again.timer', 'ActiveState')) === 'active',
+    )
+    t.equal(await machine.property(service, 'ExecMainStatus'), '2')
+    await machine.said('systemctl', 'stop', service)
+    t.equal(await machine.property('facelatch-again.timer', 'ActiveState'), 'inactive')
+  })
+})
+
+t.test('the pause after a crash loop is longer than systemd remembers its starts', async (t) => {
+  const unit = (name: string) => readFileSync(join(root, 'systemd', name), 'utf8')
+  const seconds = (text: string, key: string) => Number(new RegExp(`^${key}=(\\d+)$`, 'm').exec(text)?.[1])
+  const [pause, memory] = [
+    seconds(unit('facelatch-again.timer'), 'OnActiveSec'),
+    seconds(unit(service), 'StartLimitIntervalSec'),
+  ]
+  t.ok(pause > memory && memory > 0, `${pause} s and ${memory} s`)
+})
+
+t.test('exposure', { skip: !existsSync('/usr/bin/systemd-analyze') && 'systemd-analyze is missing' }, async (t) => {
+  const limits = { 'facelatch.service': 2.5, 'facelatch-host.service': 2.5 }
+  for (const [unit, limit] of Object.entries(limits)) {
+    const { stdout, status } = spawnSync(
+      'systemd-analyze',
+      ['security', '--offline=true', `--threshold=${limit * 10}`, join(root, 'systemd', unit)],
+      { encoding: 'utf8' },
+    )
+    t.equal(status, 0, `${unit}: ${/Overall exposure level.*: ([\d.]+)/.exec(stdout)?.[1]}`)
+  }
+})
