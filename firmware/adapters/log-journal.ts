@@ -1,6 +1,7 @@
 /** Log lines on stderr: for the journal when stderr is the journal, for people otherwise. One event is one line. */
 import { fstatSync, writeSync } from 'node:fs'
 import type { Log, LogFields } from '../ports.js'
+import { entryText, journalSocket } from './log-entries.js'
 
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof logLevels)[number]
@@ -14,6 +15,8 @@ export interface LogOptions {
   readonly write?: (line: string) => void
   /** Whether `write` leads to the journal; found out unless given. */
   readonly journal?: boolean
+  /** Sends one entry to the journal, with fields; found out unless `write` is given. Lines follow where it throws. */
+  readonly send?: ((entry: string) => void) | undefined
   /** Time of the line, for people; the journal has its own. */
   readonly wall?: () => Date
 }
@@ -29,19 +32,30 @@ const longestLine = 8192
 /** Never throws: a log that fails must not take the door with it. */
 export function createLog(options: LogOptions): Log {
   const { level, component, write = writeToStderr, journal = isJournal(), wall = () => new Date() } = options
+  const send = options.send ?? (journal && options.write === undefined ? journalSocket() : undefined)
   const least = logLevels.indexOf(level)
 
-  const line = (urgency: Urgency, message: string, fields: LogFields): string => {
-    const text = `${component}: ${escapeControls(message)}${format(fields)}`
-    const cut = text.length > longestLine ? `${text.slice(0, longestLine)}…` : text
-    return journal ? `<${priorities[urgency]}>${cut}` : `${timeOfDay(wall())} ${urgency.padEnd(5)} ${cut}`
+  const say = (urgency: Urgency, message: string, fields: LogFields): void => {
+    const line = cut(`${component}: ${escapeControls(message)}${format(fields)}`)
+    const priority = priorities[urgency]
+    if (!journal) write(`${timeOfDay(wall())} ${urgency.padEnd(5)} ${line}`)
+    else if (!sent(entryText({ priority, component, message, line, fields }, plain))) write(`<${priority}>${line}`)
+  }
+  const sent = (entry: string): boolean => {
+    try {
+      send?.(entry)
+      return send !== undefined
+    } catch {
+      // journald is being started again, say: its stream may still take a line.
+      return false
+    }
   }
   const at =
     (urgency: Urgency) =>
     (message: string, fields: LogFields = {}) => {
       if (logLevels.indexOf(urgency) < least) return
       try {
-        write(line(urgency, message, fields))
+        say(urgency, message, fields)
       } catch {
         // Nobody is left to tell.
       }
@@ -79,13 +93,20 @@ function timeOfDay(at: Date): string {
 function format(fields: LogFields): string {
   let text = ''
   for (const [key, value] of Object.entries(fields)) {
-    if (value !== undefined) text += ` ${key}=${formatValue(value)}`
+    if (value !== undefined) text += ` ${escapeControls(key)}=${formatValue(value)}`
   }
   return text
 }
 
+const cut = (text: string) => (text.length > longestLine ? `${text.slice(0, longestLine)}…` : text)
+
+const textOf = (value: unknown) =>
+  value instanceof Error ? value.message : typeof value === 'object' ? toJson(value) : String(value)
+
+const plain = (value: unknown) => cut(escapeControls(textOf(value)))
+
 function formatValue(value: unknown): string {
-  const text = value instanceof Error ? value.message : typeof value === 'object' ? toJson(value) : String(value)
+  const text = textOf(value)
   return /^[^\s"=\p{Cc}]+$/u.test(text) ? text : `"${escapeControls(text).replaceAll('"', '\\"')}"`
 }
 

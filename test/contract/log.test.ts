@@ -5,6 +5,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { systemClock } from '../../firmware/adapters/clock-system.js'
 import { createLog, type LogOptions } from '../../firmware/adapters/log-journal.js'
+import { eventWords } from '../../firmware/domain/event-words.js'
+import { eventTypes } from '../../firmware/domain/events.js'
+import { catalog } from '../../tools/journal-catalog.js'
+import { root } from '../support/appliance.js'
 import { firmware, script } from '../support/child.js'
 import { temporaryDirectory } from '../support/temp.js'
 
@@ -26,6 +30,43 @@ t.test('journal lines carry their priority and fields that logfmt reads', async 
     '<4>door: c person="Ada Lovelace" list=[1,2] empty=""',
     '<3>door: d error="no \\"door\\""',
   ])
+})
+
+t.test('where the journal takes entries, fields are fields and an event has its number', async (t) => {
+  const lines: string[] = []
+  const entries: string[] = []
+  const send = (entry: string) => entries.push(entry)
+  logTo(lines, { component: 'event', send }).info('granted', { person: 'Ada\nPRIORITY=0', heldMs: 5, none: undefined })
+  t.same(lines, [])
+  t.same(entries, [
+    [
+      'MESSAGE=event: granted person="Ada\\nPRIORITY=0" heldMs=5',
+      'PRIORITY=6',
+      'SYSLOG_IDENTIFIER=facelatch',
+      'FACELATCH_COMPONENT=event',
+      `MESSAGE_ID=${eventWords.granted.messageId}`,
+      'FACELATCH_EVENT=granted',
+      'FACELATCH_PERSON=Ada\\nPRIORITY=0',
+      'FACELATCH_HELD_MS=5',
+      '',
+    ].join('\n'),
+  ])
+  logTo(lines, { send }).warn('granted', { 'a b=c\nd': 'x' })
+  t.match(entries[1], /^MESSAGE=door: .*\nPRIORITY=4\n/, 'no event')
+  t.match(entries[1], /\nFACELATCH_A_B_C_D=x\n$/)
+  const broken = () => {
+    throw new Error('nobody there')
+  }
+  logTo(lines, { send: broken }).error('x')
+  t.same(lines, ['<3>door: x'], 'a line, where no entry is taken')
+})
+
+t.test('every event has words, and a number of its own that the catalog explains', async (t) => {
+  t.same(Object.keys(eventWords).sort(), [...eventTypes].sort())
+  const ids = Object.values(eventWords).map(({ messageId }) => messageId)
+  t.equal(new Set(ids).size, ids.length)
+  for (const id of ids) t.match(id, /^[0-9a-f]{32}$/)
+  t.equal(readFileSync(join(root, 'systemd/facelatch.catalog'), 'utf8'), catalog())
 })
 
 t.test('people see the time of day', async (t) => {
