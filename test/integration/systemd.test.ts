@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { systemClock } from '../../firmware/adapters/clock-system.js'
+import { eventWords } from '../../firmware/domain/event-words.js'
 import { root } from '../support/appliance.js'
 import { alive } from '../support/child.js'
 import { bootMachine, descendants, eventually, type Machine, named, nspawnMissing } from '../support/nspawn.js'
@@ -98,6 +99,16 @@ t.test('systemd', { skip: nspawnMissing() }, async (t) => {
     t.match(await machine.property(service, 'StatusText'), /^door locked, camera /)
     await press(machine)
     t.pass('the exit button opens')
+    const journal = (...how: string[]) => machine.said('journalctl', '-n', '1', ...how, 'FACELATCH_EVENT=exit')
+    await eventually('the journal has it', async () => (await journal('-q')) !== '')
+    t.match(JSON.parse(await journal('-o', 'json')), {
+      MESSAGE_ID: eventWords.exit.messageId,
+      PRIORITY: '6',
+      FACELATCH_COMPONENT: 'event',
+      _SYSTEMD_UNIT: service,
+    })
+    await machine.said('journalctl', '--update-catalog')
+    t.match(await journal('-x'), /Subject: The exit button was pressed/)
     t.equal(await machine.property('default.target', 'Id'), 'facelatch.target')
     machine.write('/etc/facelatch/config.json', config(seeing))
     const before = await machine.supervisor()
