@@ -84,7 +84,25 @@ const asService = async (machine: Machine, ...command: string[]) => {
   ]
   return machine.run('nsenter', '--target', own, '--mount', '--', ...become, ...command)
 }
-const tries = (ms: number) => `${(ms / 1000).toFixed(1)} s`
+const write = async (machine: Machine, name: string, text: string) => {
+  const folder = '/run/facelatch/requests'
+  const { code } = await asService(
+    machine,
+    'sh',
+    '-c',
+    `printf %s '${text}' >${folder}/.new && mv ${folder}/.new ${folder}/${name}`,
+  )
+  if (code !== 0) throw new Error(`${name} could not be asked`)
+}
+/** Asks root, as the service does, and waits for what it answers. */
+const ask = async (machine: Machine, name: string, text = '') => {
+  const answer = `/run/facelatch-host/answers/${name}`
+  await machine.run('rm', '-f', answer)
+  await write(machine, name, text)
+  await eventually(`${name} is answered`, async () => (await machine.run('test', '-e', answer)).code === 0)
+  return machine.read(answer).trim()
+}
+const inSeconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
 
 t.test('systemd', { skip: nspawnMissing() }, async (t) => {
   const executable = ['/usr/bin/facelatch']
@@ -95,7 +113,7 @@ t.test('systemd', { skip: nspawnMissing() }, async (t) => {
 
   await t.test('boots into guarding, with a camera that is not there', async (t) => {
     await eventually('the door is guarded', () => active(machine))
-    t.comment(`boot to READY: ${tries(systemClock.now() - machine.startedAt)}`)
+    t.comment(`boot to READY: ${inSeconds(systemClock.now() - machine.startedAt)}`)
     t.match(await machine.property(service, 'StatusText'), /^door locked, camera /)
     await press(machine)
     t.pass('the exit button opens')
@@ -152,7 +170,7 @@ t.test('systemd', { skip: nspawnMissing() }, async (t) => {
     const from = systemClock.now()
     process.kill(supervisor, 'SIGSTOP')
     await guarded(machine, supervisor)
-    t.comment(`SIGSTOP to READY again: ${tries(systemClock.now() - from)}`)
+    t.comment(`SIGSTOP to READY again: ${inSeconds(systemClock.now() - from)}`)
     t.equal(await restarts(machine), before + 1)
     t.match(await machine.journal(service), /Watchdog timeout/)
     t.equal(restedBy(machine), 'the guard')
@@ -228,25 +246,17 @@ t.test('systemd', { skip: nspawnMissing() }, async (t) => {
     t.not(daemon, '0')
     t.not((await asService(machine, 'systemctl', 'restart', 'nvargus-daemon.service')).code, 0, 'no right of its own')
     t.equal(await main(), daemon)
-    const ask = async (name: string, text: string) => {
-      const answer = `/run/facelatch-host/answers/${name}`
-      await machine.run('rm', '-f', answer)
-      const write = `printf '%s\\n' '${text}' >/run/facelatch/requests/.new && mv /run/facelatch/requests/.new /run/facelatch/requests/${name}`
-      t.equal((await asService(machine, 'sh', '-c', write)).code, 0)
-      await eventually(`${name} is answered`, async () => (await machine.run('test', '-e', answer)).code === 0)
-      return machine.read(answer).trim()
-    }
     const from = systemClock.now()
-    t.equal(await ask('nvargus-restart', ''), 'done')
-    t.comment(`nvargus-daemon restarted: ${tries(systemClock.now() - from)}`)
+    t.equal(await ask(machine, 'nvargus-restart'), 'done')
+    t.comment(`nvargus-daemon restarted: ${inSeconds(systemClock.now() - from)}`)
     const fresh = await main()
     t.not(fresh, daemon)
     t.not(fresh, '0')
-    t.equal(await ask('usb-rebind', '../../../etc'), 'failed: that is no name of a USB device')
-    t.equal(await ask('usb-rebind', '1-2'), 'failed: there is no such USB device')
+    t.equal(await ask(machine, 'usb-rebind', '../../../etc'), 'failed: that is no name of a USB device')
+    t.equal(await ask(machine, 'usb-rebind', '1-2'), 'failed: there is no such USB device')
     await asService(machine, 'sh', '-c', ': >/run/facelatch/requests/poweroff')
-    t.equal(await ask('nvargus-restart', ''), 'done', 'what is no request keeps nothing up')
-    t.ok(machine.running(), 'and does nothing')
+    t.equal(await ask(machine, 'nvargus-restart'), 'done', 'what is no request keeps nothing up')
+    t.equal(machine.ended(), null, 'and does nothing')
   })
 
   await t.test('a crash loop is slowed down, and never given up', async (t) => {
@@ -278,6 +288,22 @@ t.test('systemd', { skip: nspawnMissing() }, async (t) => {
     t.equal(await machine.property(service, 'ExecMainStatus'), '2')
     await machine.said('systemctl', 'stop', service)
     t.equal(await machine.property('facelatch-again.timer', 'ActiveState'), 'inactive')
+  })
+
+  await t.test('reboots when it is asked to, and not in a loop', async (t) => {
+    machine.write('/etc/facelatch/config.json', config())
+    await machine.said('systemctl', 'start', service)
+    const after = async (seconds: number) => {
+      const text = `[Service]\nEnvironment=FACELATCH_HOST_REBOOT_SECONDS=${seconds}\n`
+      machine.write('/etc/systemd/system/facelatch-host.service.d/test.conf', text)
+      await machine.said('systemctl', 'daemon-reload')
+    }
+    await after(1e9)
+    t.equal(await ask(machine, 'reboot'), 'failed: the machine has not been up for 1000000000 s')
+    await after(1)
+    await write(machine, 'reboot', '')
+    await eventually('it reboots', () => machine.ended() !== null)
+    t.equal(machine.ended(), 133)
   })
 })
 

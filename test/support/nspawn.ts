@@ -57,7 +57,8 @@ export interface Machine {
   /** When it began, `Clock.now`. */
   readonly startedAt: number
   journal(unit: string): Promise<string>
-  running(): boolean
+  /** Its exit code, once it has ended: 133 for a reboot, systemd-nspawn(1). */
+  ended(): number | null
 }
 
 /** `files`: laid over the tree, by their paths; those in `executable` can be run. */
@@ -144,7 +145,7 @@ export async function bootMachine(
       chmodSync(file, mode)
     },
     journal: (unit) => machine.said('journalctl', '--no-pager', '-o', 'cat', '-u', unit),
-    running: () => !gone(),
+    ended: () => launched.exitCode,
   }
   return machine
 }
