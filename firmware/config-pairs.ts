@@ -27,6 +27,12 @@ function lineProblems({ gpio }: Parts): string[] {
   for (const line of [...outputLines, ...inputLines]) {
     if (gpio.pullUp.includes(line) && gpio.pullDown.includes(line))
       problems.push(`"${line}" is in gpio.pullUp and in gpio.pullDown; take it out of one of them`)
+    const pulls = (['pullUp', 'pullDown'] as const).filter((pull) => gpio[pull].includes(line))
+    for (const pull of pulls)
+      if (outputLines.some((output) => output === line))
+        problems.push(`"${line}" in gpio.${pull} is an output, which drives its line by itself; take it out`)
+      else if (gpio.driver === 'onoff')
+        problems.push(`"${line}" in gpio.${pull} does nothing with gpio.driver onoff; fit a resistor and take it out`)
     const name = parseLine(gpio.lines[line])
     if (name === undefined) continue
     const other = users.get(sameAs(name))

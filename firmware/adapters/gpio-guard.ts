@@ -16,11 +16,18 @@ export interface GuardOptions {
   readonly hangMs: number
   readonly clock: Clock
   readonly log: Log
+  /** The guard's program; the one that the set-up built unless given. */
+  readonly program?: string
 }
 
 /** The guard is told this many times per `hangMs` that all is well. */
 const petsPerHang = 8
-/** How long the guard may take to say that it is ready, or to leave, ms. */
+/**
+ * How long the guard may take to say that it is ready, ms: at boot its program comes from a slow card that the whole
+ * system reads from, and without it there is no exit button either.
+ */
+const startPatienceMs = 30_000
+/** How long it may take to leave, ms. */
 const patienceMs = 2_000
 /** A guard that ended is replaced after this, ms. */
 const respawnMs = 100
@@ -43,7 +50,7 @@ export async function guardLock(gpio: GuardableGpio, options: GuardOptions): Pro
     child.stdin!.on('error', () => {})
     if (powered) tell('1')
     const ready = new Promise<void>((resolve, reject) => {
-      const giveUp = clock.after(patienceMs, () => reject(new Error('it does not answer')))
+      const giveUp = clock.after(startPatienceMs, () => reject(new Error('it does not answer')))
       child.once('error', reject)
       child.once('exit', (code, signal) => reject(new Error(`it ended with ${signal ?? code}`)))
       child.stdout!.on('data', (said: Buffer) => {
@@ -111,9 +118,9 @@ export async function guardLock(gpio: GuardableGpio, options: GuardOptions): Pro
   }
 }
 
-function spawnGuard({ lockHandle }: GuardableGpio, { resting, maxOnMs, hangMs }: GuardOptions): ChildProcess {
+function spawnGuard({ lockHandle }: GuardableGpio, { resting, maxOnMs, hangMs, program }: GuardOptions): ChildProcess {
   const numbers = [resting ? 1 : 0, Math.round(maxOnMs), Math.round(hangMs), process.pid].map(String)
-  return spawn(inRoot('build/native/facelatch-guard'), [lockHandle.kind, ...numbers], {
+  return spawn(program ?? inRoot('build/native/facelatch-guard'), [lockHandle.kind, ...numbers], {
     // A session of its own: what signals the supervisor's terminal or group does not reach it.
     detached: true,
     cwd: '/',

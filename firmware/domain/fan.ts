@@ -23,6 +23,8 @@ export interface FanState {
   readonly celsius?: number
   readonly percent: number
   readonly rpm?: number
+  /** It did not turn at the speed it was asked for: it gets what every fan turns with. */
+  readonly lifted?: boolean
   /** Since when it is driven and does not turn. */
   readonly stillSince?: number
   readonly fault?: 'no temperature' | 'stalled' | 'not driven'
@@ -46,7 +48,7 @@ export interface FanStep {
 }
 
 const full = 100
-/** Fans need not turn below this, percent. */
+/** Some fans do not start below this, percent: what stands still is asked for so much, then it is stalled. */
 const turning = 30
 
 export const initialFan: FanState = { percent: full }
@@ -82,16 +84,21 @@ function reading(
 ): FanStep {
   const held = Math.max(celsius, Math.min(state.held ?? celsius, celsius + options.hysteresis))
   const percent = Math.round(onCurve(options.curve, held))
-  const { stillSince: _, rpm: __, ...before } = state
-  const still = rpm !== undefined && rpm <= 0 && state.percent >= turning
-  const since = still ? (state.stillSince ?? now) : undefined
-  const stalled = since !== undefined && now - since >= options.stallMs
+  const { stillSince: _, rpm: __, lifted: ___, ...before } = state
+  const still = rpm !== undefined && rpm <= 0 && state.percent > 0
+  const long = still && now - (state.stillSince ?? now) >= options.stallMs
+  const slow = state.percent < turning
+  const stalled = long && !slow
+  const lifted = percent > 0 && (state.lifted === true || (long && slow))
+  // At a speed that it has just been given it has its time to start.
+  const since = still ? (long && slow ? now : (state.stillSince ?? now)) : undefined
   const next: FanState = {
     ...before,
     held,
     celsius,
     // What does not turn is asked for all it can give.
-    percent: stalled ? full : percent,
+    percent: stalled ? full : lifted ? Math.max(percent, turning) : percent,
+    ...(lifted && { lifted }),
     ...(rpm !== undefined && { rpm }),
     ...(since !== undefined && { stillSince: since }),
   }

@@ -1,9 +1,12 @@
 /** However the supervisor ends, the strike comes to rest: real processes, real signals, on all three drivers. */
+import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { systemClock } from '../../firmware/adapters/clock-system.js'
+import { root } from '../support/appliance.js'
 import { emulated, guardOf, onKernel } from '../support/bench.js'
 import { alive, firmware, script, spawnChild } from '../support/child.js'
+import { output } from '../support/database.js'
 import { type Door, doorKinds, doorMissing, startDoor } from '../support/door.js'
 import { temporaryDirectory, until } from '../support/temp.js'
 
@@ -119,6 +122,29 @@ t.test(
     await door.supervisor(first)
   },
 )
+
+t.test('a guard whose program comes from a slow disk is waited for', async (t) => {
+  const folder = temporaryDirectory(t)
+  const slow = `${folder}/guard`
+  writeFileSync(slow, `#!/bin/sh\n/bin/sleep 4\nexec ${root}build/native/facelatch-guard "$@"\n`, { mode: 0o755 })
+  const said = await output(
+    script(`
+      import { guardLock } from ${firmware('adapters/gpio-guard.js')}
+      import { createSimulatedGpio } from ${firmware('adapters/gpio-simulated.js')}
+      import { systemClock as clock } from ${firmware('adapters/clock-system.js')}
+      const log = { debug() {}, info() {}, warn() {}, error: console.log }
+      const [file, control] = ['${folder}/gpio.jsonl', '${folder}/gpio.sock']
+      const simulated = await createSimulatedGpio({ log: file, control, clock, messages: log })
+      const options = { resting: false, maxOnMs: 300, hangMs: 2000, clock, log, program: '${slow}' }
+      const gpio = await guardLock(simulated, options)
+      gpio.write('lock', true)
+      gpio.write('lock', false)
+      await gpio.close()
+      console.log('guarded')
+    `),
+  )
+  t.equal(said, 'guarded\n')
+})
 
 t.test('a strike that its supervisor forgets is let go by the guard', async (t) => {
   const folder = temporaryDirectory(t)

@@ -77,6 +77,13 @@ t.test('keys that contradict each other are named together', async (t) => {
   t.match(problems(t, { gpio: { pullUp: ['exit', 'door'], pullDown: ['door'] } }), [
     /^"door" is in gpio.pullUp and in gpio.pullDown/,
   ])
+  t.match(problems(t, { gpio: { pullUp: ['lock', 'exit'], pullDown: ['led'] } }), [
+    /^"lock" in gpio.pullUp is an output, .*; take it out/,
+    /^"led" in gpio.pullDown is an output/,
+  ])
+  t.match(problems(t, { gpio: { driver: 'onoff', lines: { lock: '4' }, pullUp: ['exit'] } }), [
+    /^"exit" in gpio.pullUp does nothing with gpio.driver onoff; fit a resistor/,
+  ])
 })
 
 t.test('a line is written as text', async (t) => {

@@ -89,9 +89,6 @@ t.test('without a temperature it runs at full speed, says so once, and comes bac
 
 t.test('a fan that does not turn is an event, and gets all there is', async (t) => {
   const fan = makeFan()
-  fan.give(fan.at(45, 0, 0))
-  fan.give(fan.at(45, 60_000, 0))
-  t.same(fan.events(), [], 'too slow to have to turn')
   fan.give(fan.at(60, 70_000, 0))
   fan.give(fan.at(60, 75_000, 0))
   fan.give(fan.at(60, 84_999, 0))
@@ -105,6 +102,35 @@ t.test('a fan that does not turn is an event, and gets all there is', async (t) 
   fan.give(fan.at(60, 200_000))
   t.equal(fan.events().length, 2, 'without a tachometer nothing is known of turning')
 })
+
+t.test(
+  'one that stands still at low speed is asked for more first, and is stalled if that does not help',
+  async (t) => {
+    const fan = makeFan()
+    fan.give(fan.at(45, 0, 1000))
+    t.equal(fan.driven(), 15)
+    fan.give(fan.at(45, 1000, 0))
+    fan.give(fan.at(45, 10_999, 0))
+    t.equal(fan.driven(), 15)
+    fan.give(fan.at(45, 11_000, 0))
+    t.equal(fan.driven(), 30, 'what every fan turns with')
+    fan.give(fan.at(45, 20_999, 0))
+    t.same(fan.events(), [], 'it has its time to start')
+    fan.give(fan.at(45, 21_000, 0))
+    t.match(fan.events(), [{ type: 'fan_fault', detail: { fault: 'stalled' } }])
+    t.equal(fan.driven(), 100)
+    fan.give(fan.at(45, 23_000, 1200))
+    t.equal(fan.events().at(-1)?.type, 'fan_restored')
+    t.equal(fan.driven(), 30, 'and not less again')
+    fan.give(fan.at(30, 25_000, 1200))
+    fan.give(fan.at(30, 60_000, 0))
+    fan.give(fan.at(30, 90_000, 0))
+    t.equal(fan.driven(), 0, 'where it is to stand still it may')
+    fan.give(fan.at(45, 100_000, 0))
+    t.equal(fan.driven(), 15)
+    t.equal(fan.events().length, 2)
+  },
+)
 
 t.test('a fan that cannot be written to is an event until it can', async (t) => {
   const fan = makeFan()
