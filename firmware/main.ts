@@ -253,7 +253,8 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       const now = await store.galleryRevision()
       if (now !== revision) {
         revision = now
-        feed({ type: 'people', count: (await store.people()).length })
+        const names = (await store.people()).map(({ name }) => name)
+        feed({ type: 'people', count: names.length, names })
       }
     } catch (error) {
       mainLog.warn(`cannot look for changed people: ${(error as Error).message}`)

@@ -33,7 +33,7 @@ export interface EventQuery {
 }
 
 /**
- * `invalid`: what was asked for cannot be stored · `taken`: another person has that name · `changed`: people are not what the
+ * `invalid`: what was asked for cannot be stored · `taken`: another person has that name, or one that looks the same · `changed`: people are not what the
  * caller has seen any more · `missing`, `readonly`,
  * `full`, `locked`, `io`: the machine · `corrupt`: the file is damaged and was left as it is · `foreign`: it belongs to
  * another program · `newer`: to a newer facelatch · `driver`: sqlite3 does not load · `closed`: used after `close` ·
@@ -94,6 +94,8 @@ export interface Store {
   gallery(embedder: string): Promise<Template[]>
   /** False when the store took the place of a damaged one and knows nobody of then: it is empty, and yet not new. */
   isNew(): Promise<boolean>
+  /** The highest N that a `visitor-N` ever had, also one who is forgotten; 0 for none. */
+  lastVisitor(): Promise<number>
   /** Changes whenever people or templates were changed, by any process. */
   galleryRevision(): Promise<number>
 

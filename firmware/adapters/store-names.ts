@@ -6,8 +6,9 @@
  * without a name belongs to somebody forgotten, or to a name nobody has.
  */
 import type { Detail, StoredEvent } from '../domain/events.js'
-import { nameKey, oneSpelling } from '../domain/names.js'
+import { nameKey, oneSpelling, visitorNumber } from '../domain/names.js'
 import type { Statements } from './store-connection.js'
+import { fact, setFact } from './store-custody.js'
 import { commitment, emptyRef, newSalt, refsOf, tokens } from './store-name-proofs.js'
 import { asStored, canonical, type EventRow, fromRow } from './store-schema.js'
 
@@ -20,8 +21,23 @@ export interface KnownName {
 const tokenOf = (ref: string) => `{name:${ref}}`
 const forgotten = (ref: string) => `forgotten-${ref.slice(0, 8)}`
 
+/**
+ * The highest number that a visitor-N ever had. A number says nobody's name, so it stays when he is forgotten: the next
+ * one must not be taken for him in what the home has kept.
+ */
+export async function lastVisitor(sql: Statements): Promise<number> {
+  const noted = Number((await fact(sql, 'visitor')) ?? 0)
+  // Names of before that was noted.
+  const known = await sql.all<{ key: string }>(
+    `SELECT name_key AS key FROM moniker WHERE name_key GLOB 'visitor-[0-9]*'`,
+  )
+  return Math.max(noted, ...known.map(({ key }) => visitorNumber(key)))
+}
+
 /** Notes a spelling of the person's name. */
 export async function noteName(sql: Statements, person: string, name: string): Promise<void> {
+  const number = visitorNumber(name)
+  if (number > Number((await fact(sql, 'visitor')) ?? 0)) await setFact(sql, 'visitor', String(number))
   const salt = newSalt()
   await sql.run('INSERT OR IGNORE INTO moniker (ref, person_id, name, name_key, salt) VALUES (?, ?, ?, ?, ?)', [
     ...[commitment(salt, person, name), person, name, nameKey(name), salt],

@@ -1,6 +1,6 @@
 /** People and their templates. Each function runs inside a turn of the connection; those that change, in a transaction. */
 import { randomUUID } from 'node:crypto'
-import { nameKey } from '../domain/names.js'
+import { nameKey, nameLook } from '../domain/names.js'
 import { type NewTemplate, type Person, StoreError, type Template } from '../ports.js'
 import type { Statements } from './store-connection.js'
 import { openRow, sealingKey } from './store-custody.js'
@@ -54,12 +54,22 @@ export async function savePerson(
   const clean = checkName(name)
   let id = (await findPerson(sql, clean))?.id
   if (id === undefined) {
+    await refuseLookAlike(sql, clean)
     id = randomUUID()
     await sql.run('INSERT INTO person VALUES (?, ?, ?, ?)', [id, clean, nameKey(clean), at])
     await noteName(sql, id, clean)
   }
   for (const template of templates) await insertTemplate(sql, keyring, id, template, at)
   return id
+}
+
+/** Rejects with StoreError `taken`: whoever reads the event could not say which of the two it was. */
+async function refuseLookAlike(sql: Statements, name: string, but?: string): Promise<void> {
+  const look = nameLook(name)
+  const others = await sql.all<{ id: string; name: string }>('SELECT id, name FROM person')
+  const other = others.find((one) => one.id !== but && nameLook(one.name) === look)
+  if (other)
+    throw new StoreError('taken', `"${name}" looks like ${other.name}, who is enrolled already: choose another name`)
 }
 
 export async function insertTemplate(
@@ -97,6 +107,7 @@ export async function changeName(sql: Statements, id: string, to: string): Promi
   if (other && other.id !== id) {
     throw new StoreError('taken', `somebody is called ${other.name} already: choose another name`)
   }
+  await refuseLookAlike(sql, clean, id)
   await sql.run('UPDATE person SET name = ?, name_key = ? WHERE id = ?', [clean, nameKey(clean), id])
   await noteName(sql, id, clean)
 }

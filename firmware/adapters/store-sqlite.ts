@@ -10,6 +10,7 @@ import { openConnection, type StatementHook, type Statements } from './store-con
 import { fact, isUnsettled, keyProblem, settleKey } from './store-custody.js'
 import * as log from './store-events.js'
 import { findKey, Keyring } from './store-key.js'
+import { lastVisitor } from './store-names.js'
 import * as people from './store-people.js'
 import { markForgotten, putBack, type Salvage, type Salvaged } from './store-salvage.js'
 
@@ -163,6 +164,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       ),
     continueAfter: (seq) => write((sql) => continueAfter(sql, keyring, seq, now())),
     isNew: () => read(async (sql) => (await fact(sql, 'old')) === undefined),
+    lastVisitor: () => read(lastVisitor),
     galleryRevision: () => read(people.galleryRevision),
 
     append: (event, waiting, at, id) => write((sql) => insertEvent(sql, event, waiting, at, id)),

@@ -48,7 +48,8 @@ export class CommandDesk {
     return [{ type: 'command', detail: { topic, command: word } }]
   }
 
-  refuse(topic: string, reason: string, now: number, by?: string): NewEvent[] {
+  /** `topic`: undefined where it was no command. */
+  refuse(topic: string | undefined, reason: string, now: number, by?: string): NewEvent[] {
     this.#counts.refused++
     if (now - this.#refusals.since >= refusalsPerMs) this.#refusals = { ...this.#refusals, since: now, told: 0 }
     if (this.#refusals.told >= mostRefusals) {
@@ -58,7 +59,7 @@ export class CommandDesk {
     const { silent } = this.#refusals
     this.#refusals = { ...this.#refusals, told: this.#refusals.told + 1, silent: 0 }
     const suppressed = silent > 0 && { suppressed: silent }
-    return [{ type: 'refused', detail: { topic, reason, ...(by && { by }), ...suppressed } }]
+    return [{ type: 'refused', detail: { ...(topic && { topic }), reason, ...(by && { by }), ...suppressed } }]
   }
 
   /** What was counted in silence, once the rate allows it or `always`. */

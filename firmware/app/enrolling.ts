@@ -74,9 +74,9 @@ export class Enrolling {
     this.#step({ type: 'seen', person, now })
   }
 
-  people(count: number): readonly SessionEffect[] {
+  people(count: number, names: readonly string[] = []): readonly SessionEffect[] {
     this.doubt()
-    return this.#step({ type: 'people', count })
+    return this.#step({ type: 'people', count, names })
   }
 
   /** Who may enter has changed. */

@@ -6,7 +6,7 @@ import { lookAlike } from '../domain/enrolment.js'
 import { isAdmin, type Saving } from '../domain/enrolment-session.js'
 import type { StoredEvent } from '../domain/events.js'
 import { sameName } from '../domain/names.js'
-import { type Person, type Store, StoreError } from '../ports.js'
+import { type Store, StoreError } from '../ports.js'
 import type { EnrolmentAnswer } from './enrolling.js'
 
 /** Another process that changes people at the same moment is waited for so many times. */
@@ -36,7 +36,7 @@ export async function savePerson(
       if (taken) return refuse(`"${taken.name}" is enrolled already`)
       const like = lookAlike(templates, await store.gallery(embedder), '', threshold)
       if (like) return refuse(`looks like ${like.person}`)
-      const name = saving.name ?? nextVisitor(people, authority === 'empty' ? [] : admins)
+      const name = saving.name ?? nextVisitor(await store.lastVisitor(), authority === 'empty' ? [] : admins)
       const rows = templates.map((template) => ({ embedder, ...template }))
       const detail = { by, authority, templates: rows.length, embedder, ...(admin !== undefined && { admin }) }
       const person = await store.enrol(name, rows, [{ type: 'enrolled', person: name, detail }], revision)
@@ -48,11 +48,9 @@ export async function savePerson(
   }
 }
 
-/** One more than the highest number in use; never a name that an admin is meant to have. */
-function nextVisitor(people: readonly Person[], admins: readonly string[]): string {
-  const numbers = people.map(({ name }) => Number(/^visitor-(\d{1,9})$/i.exec(name)?.[1] ?? 0))
-  for (let number = Math.max(0, ...numbers) + 1; ; number++)
-    if (!isAdmin(admins, `visitor-${number}`)) return `visitor-${number}`
+/** One more than the highest number there ever was; never a name that an admin is meant to have. */
+function nextVisitor(last: number, admins: readonly string[]): string {
+  for (let number = last + 1; ; number++) if (!isAdmin(admins, `visitor-${number}`)) return `visitor-${number}`
 }
 
 /** Never rejects. The audit log knows who was enrolled here last, also after a restart. */

@@ -2,7 +2,7 @@
 import { createHistogram } from 'node:perf_hooks'
 import type { Config } from '../config.js'
 import type { FaceView } from '../domain/enrolment-collection.js'
-import { heeding, Liveness, type LivenessMode } from '../domain/liveness.js'
+import { enrollable, heeding, Liveness, type LivenessMode } from '../domain/liveness.js'
 import { type FrameSize, quality, qualityFactors } from '../domain/quality.js'
 import { type FollowedTrack, Tracker } from '../domain/tracker.js'
 import type { Answer } from '../domain/types.js'
@@ -113,6 +113,7 @@ export class Pipeline {
       const view = { track: id, confirmed: state === 'confirmed', verdict }
       const answer = answers.find(({ track }) => track === id)
       if (answer === undefined || answer.quality < this.#minQuality) return view
+      if (!enrollable(this.#liveness?.verdict(id) ?? 'undecided', this.#mode)) return view
       this.#sampledAt = frame.at
       const { embedding, quality, candidates } = answer
       return { ...view, sample: { embedding, quality, candidates } }

@@ -25,14 +25,15 @@ export class Signals {
   #enrolment: SessionPhase = 'idle'
   #stopped = false
 
-  /** After each step: how things are now, and what has just been recorded. */
-  follow(facts: SignalFacts, recorded: readonly NewEvent[]): readonly SignalEffect[] {
+  /** After each step: how things are now, what has just been recorded, and what else happened. */
+  follow(facts: SignalFacts, recorded: readonly NewEvent[], also: readonly Signal[] = []): readonly SignalEffect[] {
     const moments = recorded.flatMap(({ type, detail }): Signal[] => {
       if (type === 'refused' && detail?.by === 'button') return ['failed']
       const moment = momentOf[type]
       return moment === undefined ? [] : [moment]
     })
     if (this.#stopped) return []
+    moments.push(...also)
     if (facts.enrolment === 'saved' && this.#enrolment !== 'saved') moments.push('saved')
     this.#enrolment = facts.enrolment
     return this.#step({ type: 'now', lasting: lastingOf(facts), moments })

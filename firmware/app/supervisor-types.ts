@@ -69,7 +69,7 @@ export type SupervisorEvent =
   | ({ readonly type: 'command'; readonly command: BrokerCommand } & CommandTimes)
   /** Whether the strike's line could be driven, when that changed. */
   | { readonly type: 'strike'; readonly ok: boolean }
-  | { readonly type: 'people'; readonly count: number }
+  | { readonly type: 'people'; readonly count: number; readonly names?: readonly string[] }
   /** `lost`: events that were given up while the store failed. */
   | { readonly type: 'store'; readonly ok: boolean; readonly reason?: string; readonly lost?: number }
   | { readonly type: 'stop' }

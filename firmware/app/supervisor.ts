@@ -4,18 +4,20 @@
  */
 import { type DoorEvent, type DoorState, initialDoor, phase, stepDoor } from '../domain/door.js'
 import type { SessionEffect } from '../domain/enrolment-session.js'
-import { type NewEvent, startedEvent } from '../domain/events.js'
+import { startedEvent } from '../domain/events.js'
 import type { Mode } from '../domain/rules.js'
 import type { InputLine, RulesText } from '../ports.js'
 import { AccessControl } from './access-control.js'
 import { Announcements } from './announcements.js'
 import { CameraCare } from './camera-care.js'
 import { CommandDesk } from './commands.js'
-import { Enrolling, type EnrolmentAnswer } from './enrolling.js'
+import { Enrolling } from './enrolling.js'
 import type { FromRecognizer, Health } from './messages.js'
 import { orderOf } from './orders.js'
 import { Signals } from './signals.js'
 import type { Effect, StateReport, SupervisorEvent, SupervisorOptions, Timer } from './supervisor-types.js'
+
+import { record, toldBy, toldOfStore } from './told.js'
 
 export type * from './supervisor-types.js'
 
@@ -128,18 +130,10 @@ export class Supervisor {
         return []
       case 'people':
         this.#report = { ...this.#report, people: event.count }
-        return [...this.#sendGallery(), ...this.#enrol(this.#enrolling.people(event.count))]
+        return [...this.#sendGallery(), ...this.#enrol(this.#enrolling.people(event.count, event.names))]
       case 'store':
         this.#report = { ...this.#report, store: event.ok ? 'ok' : 'fault' }
-        return event.ok
-          ? [record({ type: 'store_restored', ...(event.lost && { detail: { lost: event.lost } }) })]
-          : [
-              {
-                do: 'complain',
-                message: `the store cannot keep events: ${event.reason}; they are told and wait in memory`,
-              },
-              record({ type: 'store_fault', detail: { reason: event.reason ?? 'unknown' } }),
-            ]
+        return toldOfStore(event)
       case 'stop':
         this.#stopped = true
         return [
@@ -274,7 +268,8 @@ export class Supervisor {
     }
   }
 
-  #refuse(topic: string, reason: string, now: number, by?: string): Effect[] {
+  /** `topic`: undefined where it was no command. */
+  #refuse(topic: string | undefined, reason: string, now: number, by?: string): Effect[] {
     return this.#desk.refuse(topic, reason, now, by).map((event) => record(event))
   }
 
@@ -292,7 +287,8 @@ export class Supervisor {
   /** The session's effects are the supervisor's, but for what only it knows. */
   #enrol(effects: readonly SessionEffect[], now = 0): Effect[] {
     return effects.flatMap((effect): Effect[] => {
-      if (effect.do === 'refuse') return this.#refuse('enrol/set', effect.reason, now, effect.by)
+      if (effect.do === 'refuse')
+        return this.#refuse(effect.by === 'button' ? undefined : 'enrol/set', effect.reason, now, effect.by)
       if (effect.do !== 'save-person') return [effect]
       const { session, admin } = effect.saving
       if (admin !== undefined && !this.#access.entitles(admin, now))
@@ -310,7 +306,8 @@ export class Supervisor {
     const { recognizer, camera } = this.#report
     const recorded = effects.flatMap((effect) => (effect.do === 'record' ? [effect.event] : []))
     const facts = { strike: this.#door.strike, recognizer, camera, broker: this.#broker }
-    return this.#signals.follow({ ...facts, enrolment: this.#enrolling.phase }, recorded)
+    const undone = event.type === 'enrolment' && event.answer.type === 'undone'
+    return this.#signals.follow({ ...facts, enrolment: this.#enrolling.phase }, recorded, undone ? ['undone'] : [])
   }
 
   /** An open house must not survive a restart; a lockdown must, and is kept before anybody hears of it. */
@@ -363,17 +360,3 @@ export class Supervisor {
     return [...overdue, { do: 'publish-health', health, commands: this.#desk.counts, camera: this.#camera.account }]
   }
 }
-
-/** The store has these events already. */
-const toldBy = (answer: EnrolmentAnswer): Effect[] =>
-  answer.type === 'saved' || answer.type === 'undone'
-    ? [
-        {
-          do: 'tell',
-          message: `"${answer.person}" was ${answer.type === 'saved' ? 'enrolled' : 'removed again'} at the door`,
-        },
-      ]
-    : []
-
-const record = (event: NewEvent, snapshot?: number): Effect =>
-  snapshot === undefined ? { do: 'record', event } : { do: 'record', event, snapshot }

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { UserError, wrongUsage } from '../app/errors.js'
 import { nameKey } from '../domain/names.js'
-import type { NewTemplate, Store } from '../ports.js'
+import { type NewTemplate, type Store, StoreError } from '../ports.js'
 import { sharedFile } from '../secrets.js'
 
 /** File: magic, 16 bytes of salt, 12 of nonce, 16 of tag, then gzipped JSON under AES-256-GCM with a scrypt key. */
@@ -56,7 +56,7 @@ export async function exportPeople(
   return people.length
 }
 
-/** People who are enrolled already are left alone. */
+/** People who are enrolled already, or whose names look like those of others, are left alone. */
 export async function importPeople(
   store: Store,
   file: string,
@@ -72,10 +72,14 @@ export async function importPeople(
       continue
     }
     const restored = templates.map((template) => ({ ...template, embedding: Float32Array.from(template.embedding) }))
-    await store.enrol(name, restored, [
-      { type: 'enrolled', person: name, detail: { templates: restored.length, from: 'import' } },
-    ])
-    imported++
+    const event = { type: 'enrolled', person: name, detail: { templates: restored.length, from: 'import' } } as const
+    try {
+      await store.enrol(name, restored, [event])
+      imported++
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'taken')) throw error
+      kept.push(name)
+    }
   }
   return { imported, kept }
 }

@@ -11,7 +11,7 @@
 import type { Sample } from './enrolment.js'
 import { type Collection, emptyCollection, type FaceView, look } from './enrolment-collection.js'
 import type { NewEvent } from './events.js'
-import { sameName } from './names.js'
+import { nameLook, sameName } from './names.js'
 
 export interface SessionOptions {
   /** Names of those whose presence lets the button enrol; nobody's does when it is empty. */
@@ -46,7 +46,7 @@ export type SessionEvent =
   | { readonly type: 'cancel' }
   /** Somebody who would be let in was verified in this frame. */
   | { readonly type: 'seen'; readonly person: string; readonly now: number }
-  | { readonly type: 'people'; readonly count: number }
+  | { readonly type: 'people'; readonly count: number; readonly names?: readonly string[] }
   /** People, rules or mode changed: who was an admin a moment ago must be seen again. */
   | { readonly type: 'doubt' }
   /** There is a picture, judged with this threshold; or there is none any more. */
@@ -97,6 +97,7 @@ export interface SessionState {
   readonly running?: Session
   readonly result?: { readonly state: 'saved' | 'failed'; readonly person?: string; readonly reason?: string }
   readonly people?: number
+  readonly names?: readonly string[]
   /** The embedder's threshold while there is a picture. */
   readonly threshold?: number
   readonly admin?: { readonly person: string; readonly at: number }
@@ -130,7 +131,7 @@ export function stepSession(state: SessionState, event: SessionEvent, options: S
         ? still({ ...state, admin: { person: event.person, at: event.now } })
         : still(state)
     case 'people': {
-      const next = { ...state, people: event.count }
+      const next = { ...state, people: event.count, names: event.names ?? [] }
       const overtaken = state.running?.authority === 'empty' && state.running.phase !== 'saving' && event.count > 0
       return overtaken ? fail(next, options, 'somebody was enrolled meanwhile') : still(next)
     }
@@ -203,6 +204,9 @@ function startRemotely(state: SessionState, name: string | undefined, options: S
   // Else whoever may publish could make himself one who opens the button to others.
   if (name !== undefined && isAdmin(options.admins, name))
     return refuse(`"${name}" is an admin, who is enrolled with "facelatch people add"`)
+  // What the store says at the end counts; nobody should stand before the door for that.
+  const taken = name !== undefined && state.names?.find((one) => nameLook(one) === nameLook(name))
+  if (taken) return refuse(`"${taken}" is enrolled already`)
   return start(state, options, { by: 'remote', authority: 'remote', ...(name !== undefined && { name }) })
 }
 

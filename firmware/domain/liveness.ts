@@ -127,6 +127,10 @@ export class Liveness {
   }
 }
 
+/** Whether a face may be enrolled from: a picture that nobody has seen through yet would be let in for ever. */
+export const enrollable = (liveliness: Liveliness, mode: LivenessMode): boolean =>
+  mode !== 'require' || liveliness === 'live'
+
 /** What a verdict is worth once it is known whether the face lives. */
 export function heeding(verdict: Verdict, liveliness: Liveliness, mode: LivenessMode): Verdict {
   if (mode === 'off' || liveliness === 'live' || verdict.kind === 'undecided' || verdict.kind === 'spoof')

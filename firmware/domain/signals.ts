@@ -5,6 +5,7 @@
 
 export type Signal =
   | 'saved'
+  | 'undone'
   | 'failed'
   | 'confirming'
   | 'collecting'
@@ -27,6 +28,7 @@ interface Pattern {
 /** In order of priority: of what is to be said at once, the first is shown. */
 export const patterns: Readonly<Record<Signal, Pattern>> = {
   saved: { led: [2000, 200], buzzer: [80, 80, 80], lasting: false },
+  undone: { led: [600, 200, 100, 200, 600, 300], buzzer: [80, 80, 400], lasting: false },
   failed: { led: [100, 100, 100, 100, 100, 100, 100, 100, 100, 400], buzzer: [600], lasting: false },
   confirming: { led: [120, 120], buzzer: [], lasting: true },
   collecting: { led: [500, 500], buzzer: [80], lasting: true },

@@ -36,11 +36,20 @@ t.test('the next free visitor, who is never an admin by name', async (t) => {
   t.match(await save(store, saving(1), ['Ann', 'Visitor-2']), { type: 'saved', person: 'visitor-3' })
   await store.removePerson('visitor-1', [])
   t.match(await save(store, saving(2)), { person: 'visitor-4' })
+  await store.removePerson('visitor-4', [])
+  t.match(await save(store, saving(2)), { person: 'visitor-5' }, 'no number is given to two')
+  await store.renamePerson('visitor-5', 'Zoë', [])
+  t.match(await save(store, saving(3)), { person: 'visitor-6' })
   t.match(await store.events({}), [
     { type: 'enrolled', detail: { by: 'button', authority: 'empty', templates: 1, embedder } },
     { type: 'enrolled', person: 'visitor-3', detail: { admin: 'Ann' } },
     { type: 'enrolled' },
+    { type: 'enrolled' },
+    { type: 'enrolled' },
   ])
+  await store.enrol('Visitor-0012', [], [])
+  for (const { name } of await store.people()) await store.removePerson(name, [])
+  t.equal(await store.lastVisitor(), 12, 'also when all of them are forgotten')
 })
 
 t.test('what the store holds is asked again', async (t) => {

@@ -286,6 +286,19 @@ t.test('commands are obeyed where they are allowed, and make no admin', async (t
   t.match(bench.saving, { name: 'Zoë', by: 'remote', authority: 'remote' })
 })
 
+t.test('a command with a name that somebody has, or that looks like his, is refused at once', async (t) => {
+  const bench = ready(1, { remote: true })
+  bench.give({ type: 'people', count: 2, names: ['Zoë', 'Bob'] })
+  for (const name of ['zoe\u0308', 'ＢＯＢ', 'B\u043eb', 'Bo\u200bb']) bench.give({ type: 'start', name })
+  t.same(
+    bench.refusals,
+    ['Zoë', 'Bob', 'Bob', 'Bob'].map((name) => `"${name}" is enrolled already`),
+  )
+  t.equal(bench.phase, 'idle')
+  bench.give({ type: 'start', name: 'Zoe' })
+  t.equal(bench.phase, 'collecting', 'an accent makes another name')
+})
+
 t.test('a blind door enrols nobody', async (t) => {
   const bench = new Bench(options)
   bench.give({ type: 'people', count: 0 })

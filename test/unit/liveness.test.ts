@@ -1,6 +1,6 @@
 import t from 'tap'
 import { movesAsPlane } from '../../firmware/domain/flatness.js'
-import { framesTogether, fuse, heeding, Liveness } from '../../firmware/domain/liveness.js'
+import { enrollable, framesTogether, fuse, heeding, Liveness } from '../../firmware/domain/liveness.js'
 import type { FollowedTrack, Link } from '../../firmware/domain/tracker.js'
 import type { Answer, Verdict } from '../../firmware/domain/types.js'
 import { Visits } from '../../firmware/domain/visits.js'
@@ -179,6 +179,13 @@ t.test('what a verdict is worth', async (t) => {
   t.same(heeding(anna, 'undecided', 'warn'), anna)
   t.same(heeding(anna, 'spoof', 'warn'), { ...anna, looksFlat: true })
   for (const liveliness of ['undecided', 'live', 'spoof'] as const) t.same(heeding(anna, liveliness, 'off'), anna)
+})
+
+t.test('who may be enrolled from a picture of the camera', async (t) => {
+  for (const liveliness of ['undecided', 'live', 'spoof'] as const) {
+    t.equal(enrollable(liveliness, 'require'), liveliness === 'live', liveliness)
+    t.ok(enrollable(liveliness, 'off') && enrollable(liveliness, 'warn'))
+  }
 })
 
 /** Votes, liveness and visits as the pipeline and the supervisor join them: what a film of frames comes to. */

@@ -3,6 +3,7 @@ import { enrollingOptions } from '../../firmware/app/enrolling.js'
 import type { FromRecognizer, SightedTrack } from '../../firmware/app/messages.js'
 import { type Effect, Supervisor, type SupervisorEvent } from '../../firmware/app/supervisor.js'
 import { loadConfig } from '../../firmware/config.js'
+import { patterns } from '../../firmware/domain/signals.js'
 
 const make = (changes: object = {}) =>
   new Supervisor({
@@ -102,6 +103,18 @@ t.test('every obeyed command is an audit row', async (t) => {
     ],
   )
   t.ok(kinds(supervisor.step(command('recognizer/set', 'RESTART'))).includes('restart-recognizer'))
+})
+
+t.test('an undone enrolment is shown as such, and a refused press is no command', async (t) => {
+  const supervisor = make({})
+  supervisor.step({ type: 'boot', doorOpen: false })
+  const shown = supervisor.step({ type: 'enrolment', answer: { type: 'undone', person: 'visitor-1' } })
+  const [first] = patterns.undone.led as readonly number[]
+  t.ok(shown.some((effect) => effect.do === 'timer' && effect.timer === 'signal-led' && effect.ms === first))
+  t.ok(shown.some((effect) => effect.do === 'buzzer' && effect.on))
+  supervisor.step({ type: 'input', line: 'enrol', on: true, now: 1 })
+  const [refused] = supervisor.step({ type: 'input', line: 'enrol', on: false, now: 2 }).slice(1)
+  t.match(refused, { event: { type: 'refused', detail: { by: 'button', topic: undefined } } })
 })
 
 t.test('what was refused in silence is told at the end, when no other refusal does', async (t) => {
