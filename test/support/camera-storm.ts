@@ -130,17 +130,20 @@ class Storm {
       case 'end':
       case 'stall':
       case 'freeze':
-        return this.camera[fault]()
+        this.camera[fault]()
+        return
       case 'flapping':
         this.camera.upcoming({ kind: 'well', frames: 2 + Math.floor(this.next() * 4) })
-        return this.camera.end()
+        this.camera.end()
+        return
       case 'half-open':
         this.camera.upcoming({ kind: 'silent' })
-        return this.camera.end()
+        this.camera.end()
+        return
       case 'daemon':
         this.#hung = true
         this.camera.usually({ kind: 'silent' })
-        return this.camera.error()
+        this.camera.error()
     }
   }
 
