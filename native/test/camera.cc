@@ -176,6 +176,77 @@ void sourcesAreRefused() {
   CHECK(message.find("sec") == std::string::npos && message.find("10.0.0.9/live") != std::string::npos);
 }
 
+// Debian lacks NVIDIA's elements: these have their names, pads and properties, and give no pictures.
+
+enum Property { sensorId = 1, gainRange, whiteBalance, exposureLock };
+
+struct Standin {
+  std::string gain;
+  int id = -1, balance = 1;
+  bool lock = false;
+} standin;
+
+void setProperty(GObject*, guint id, const GValue* value, GParamSpec*) {
+  if (id == sensorId) standin.id = g_value_get_int(value);
+  if (id == gainRange) standin.gain = g_value_get_string(value);
+  if (id == whiteBalance) standin.balance = g_value_get_int(value);
+  if (id == exposureLock) standin.lock = g_value_get_boolean(value) != FALSE;
+}
+
+void describe(gpointer klass, gpointer) {
+  auto* object = static_cast<GObjectClass*>(klass);
+  object->set_property = setProperty;
+  const auto flags = G_PARAM_WRITABLE;
+  g_object_class_install_property(object, sensorId, g_param_spec_int("sensor-id", "", "", 0, 255, 0, flags));
+  g_object_class_install_property(object, gainRange, g_param_spec_string("gainrange", "", "", nullptr, flags));
+  g_object_class_install_property(object, whiteBalance, g_param_spec_int("wbmode", "", "", 0, 9, 1, flags));
+  g_object_class_install_property(object, exposureLock, g_param_spec_boolean("aelock", "", "", FALSE, flags));
+  gst_element_class_set_static_metadata(GST_ELEMENT_CLASS(klass), "stand-in", "Source", "for tests", "tests");
+}
+
+void addSource(GTypeInstance* element, gpointer) {
+  gst_element_add_pad(GST_ELEMENT(element), gst_pad_new("src", GST_PAD_SRC));
+}
+
+void addBoth(GTypeInstance* element, gpointer klass) {
+  gst_element_add_pad(GST_ELEMENT(element), gst_pad_new("sink", GST_PAD_SINK));
+  addSource(element, klass);
+}
+
+void registerStandins() {
+  initialiseGStreamer();
+  const GType bin = gst_bin_get_type();
+  GTypeQuery parent;
+  g_type_query(bin, &parent);
+  const auto nothing = [](gpointer, gpointer) {};
+  const GType converter = g_type_register_static_simple(bin, "StandinConverter", parent.class_size, nothing,
+                                                        parent.instance_size, addBoth, GTypeFlags(0));
+  CHECK(gst_element_register(nullptr, "nvvidconv", GST_RANK_NONE, converter));
+  const GType source = g_type_register_static_simple(bin, "StandinSource", parent.class_size, describe,
+                                                     parent.instance_size, addSource, GTypeFlags(0));
+  CHECK(gst_element_register(nullptr, "nvarguscamerasrc", GST_RANK_NONE, source));
+}
+
+void settingsReachTheSensor() {
+  CameraOptions options;
+  options.source = "csi:3";
+  options.properties = {{"gainrange", "1 10.5"}, {"wbmode", "5"}, {"aelock", "true"}};
+  const auto refusal = [&options] {
+    try {
+      Owned<GstElement> built(Source(options.source).build(options));
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  CHECK(refusal().find("no element nvarguscamerasrc") != std::string::npos);
+  registerStandins();
+  CHECK(refusal().empty());
+  CHECK(standin.id == 3 && standin.gain == "1 10.5" && standin.balance == 5 && standin.lock);
+  options.properties = {{"tnr-mode", "2"}};
+  CHECK(refusal().find("no property tnr-mode; take it out of camera.csi") != std::string::npos);
+}
+
 void aFifoNobodyWritesHasALimit() {
   const std::string path = "/tmp/facelatch-fifo-" + std::to_string(getpid());
   CHECK(mkfifo(path.c_str(), 0600) == 0);
@@ -209,5 +280,5 @@ void nothingIsLeft() {
 int main() {
   return runAll(everyFrameComesInOrderThenTheEnd, paddedRowsAreUnpacked, theSizeMayChange, liveDropsOldFrames,
                 errorsComeAfterTheFrames, stallsAreToldAndTimed, closeAnswersAPendingNext, sourcesAreRefused,
-                aFifoNobodyWritesHasALimit, nothingIsLeft);
+                settingsReachTheSensor, aFifoNobodyWritesHasALimit, nothingIsLeft);
 }
