@@ -149,7 +149,11 @@ class Storm {
 
   #draw(): Fault {
     let at = this.next() * Object.values(weights).reduce((sum, weight) => sum + weight, 0)
-    return faults.find((fault) => (at -= weights[fault]) < 0) ?? 'error'
+    for (const fault of faults) {
+      at -= weights[fault]
+      if (at < 0) return fault
+    }
+    return 'error'
   }
 
   async #pressExit(): Promise<void> {
