@@ -1,6 +1,16 @@
 /** The service as it is installed, under a real systemd: Debian in a folder, booted in a container of its own. */
-import { execFile, execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { systemClock } from '../../firmware/adapters/clock-system.js'
@@ -22,11 +32,19 @@ const succeeds = (command: string, ...args: string[]): boolean => {
 export function nspawnMissing(): string | false {
   if (process.getuid?.() !== 0) return 'a container of its own needs root'
   if (!succeeds('systemd-nspawn', '--version')) return 'systemd-nspawn is missing: npm run setup'
-  if (!succeeds('unshare', '--mount', '--pid', '--fork', '--net', 'true'))
-    return 'this kernel lets nobody have namespaces'
-  const cgroups = readFileSync('/proc/self/mountinfo', 'utf8')
-  if (!/ - cgroup2? /.test(cgroups)) return 'no control groups are mounted here, as in a plain chroot'
-  if (/ \/sys\/fs\/cgroup ro[, ]/m.test(cgroups)) return 'the control groups are read-only here'
+  // All of it but Debian: this machine's own root, laid under a file system in memory, and one program in it.
+  const folder = mkdtempSync(join(tmpdir(), 'facelatch-'))
+  try {
+    mkdirSync(join(folder, 'stage'))
+    const probe = [tool('launch'), '/', folder, '--console=pipe', '/bin/true']
+    const { status, stderr } = spawnSync('setpriv', ['--pdeathsig', 'KILL', ...probe], {
+      encoding: 'utf8',
+      timeout: 30_000,
+    })
+    if (status !== 0) return `this machine lets nobody have a container: ${stderr.trim().split('\n').at(-1)}`
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
   return false
 }
 
@@ -85,7 +103,11 @@ export async function bootMachine(
     (bind) => `--bind-ro=${bind}`,
   )
   const startedAt = systemClock.now()
-  const launched = spawnChild(t, [tool('launch'), join(root, 'build/systemd/tree'), folder, ...options], 'pipe')
+  const launched = spawnChild(
+    t,
+    [tool('launch'), join(root, 'build/systemd/tree'), folder, '--boot', '--console=pipe', ...options],
+    'pipe',
+  )
   let complaints = ''
   launched.stderr!.on('data', (chunk: Buffer) => {
     complaints += chunk
