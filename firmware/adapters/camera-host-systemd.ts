@@ -35,7 +35,7 @@ export interface CameraHostOptions {
 }
 
 /** A daemon that hangs is killed by systemd after 90 s, its DefaultTimeoutStopSec; starting it takes seconds more. */
-const answerMs = 120_000
+const answerMs = 150_000
 const lookMs = 100
 /** How soon a camera that was plugged in is noticed. */
 const deviceMs = 250

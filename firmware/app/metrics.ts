@@ -1,5 +1,6 @@
 /** The account as metrics: a table from what is known to names in Prometheus' conventions. No person's name is a label. */
 import type { Account } from './account.js'
+import type { CameraAccount } from './camera-care.js'
 import type { Health } from './messages.js'
 import type { StrikeTimes } from './strike-latency.js'
 import type { StateReport } from './supervisor-types.js'
@@ -24,6 +25,7 @@ interface HealthTopic {
     readonly eventLoopDelayMs: Readonly<Record<'p50' | 'p99' | 'max', number>>
     readonly commands: Readonly<Record<'obeyed' | 'refused', number>>
     readonly strike?: StrikeTimes
+    readonly camera?: CameraAccount
   }
 }
 
@@ -56,6 +58,13 @@ export function metricsOf(account: Account): Metric[] {
     ),
     gauge('alarm', '1 while the alarm lasts', labelled('alarm', mapped(alarms, bit))),
     gauge('camera_live', '1 while pictures come', one(is(state?.camera, 'live'))),
+    gauge(
+      'camera_failed',
+      '1 while nothing has helped the camera',
+      one(supervisor?.camera && bit(supervisor.camera.failed)),
+    ),
+    counter('camera_faults_total', 'Faults of the camera', labelled('kind', supervisor?.camera?.faults ?? {})),
+    counter('camera_steps_total', 'What was done about them', labelled('step', supervisor?.camera?.steps ?? {})),
     gauge('recognizer_running', '1 while the recognizer runs', one(is(state?.recognizer, 'running'))),
     gauge('store_ok', '0 while events cannot be kept', one(is(state?.store, 'ok'))),
     gauge('people', 'People enrolled', one(state?.people)),

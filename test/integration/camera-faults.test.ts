@@ -1,7 +1,65 @@
-/** A hundred seeded faults of two doors' cameras; `npm run test:chaos` plays a thousand. */
+/** A hundred seeded faults of two doors' cameras (`npm run test:chaos` plays a thousand), and what a storm does not reach. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
+import { makeHome, recognizersOf, startAppliance } from '../support/appliance.js'
 import { cameraStorm } from '../support/camera-storm.js'
+import { FailingCamera } from '../support/failing-camera.js'
+import { simulateHost } from '../support/host.js'
+import { temporaryDirectory, until } from '../support/temp.js'
 
 t.setTimeout(290_000)
 t.jobs = 2
 for (const seed of [1, 2]) t.test(`fifty faults of a camera, seed ${seed}`, (t) => cameraStorm(t, { rounds: 50, seed }))
+
+t.test('the ladder goes on where it was when the recognizer is killed, and when the supervisor is', async (t) => {
+  const camera = await FailingCamera.start(t)
+  camera.usually({ kind: 'silent' })
+  let helps = false
+  const host = simulateHost(t, () => {
+    if (helps) camera.usually({ kind: 'well' })
+    return helps ? undefined : 'not now'
+  })
+  const home = makeHome(t, {
+    camera: { source: camera.source, recovery: 'nvargus', openSeconds: 1 },
+    host: host.folders,
+  })
+  const first = startAppliance(t, home)
+  await until('it was opened', () => camera.opened > 0)
+  const [victim] = recognizersOf(first)
+  process.kill(victim!, 'SIGKILL')
+  await until('the daemon is asked to restart', () => host.asked.length === 1)
+  t.not(recognizersOf(first)[0], victim)
+  t.ok(camera.opened <= 3, `${camera.opened} openings before it, the one that was killed among them`)
+  await until('it is told why it was not', () => /camera_step.*not now/.test(first.log()))
+  await first.stop('SIGKILL')
+
+  helps = true
+  const [before, opened] = [host.asked.length, camera.opened]
+  const second = startAppliance(t, home)
+  await until('the camera is well', () => /camera_restored/.test(second.log()))
+  t.equal(host.asked.length, before + 1, 'one more restart, and it helped')
+  t.ok(camera.opened - opened <= 2, 'no rung was climbed again')
+  t.equal(await second.input('exit', 1), '{"ok":true}')
+  t.equal(second.lines('lock').at(-1)?.value, 1)
+  await second.stop()
+})
+
+t.test('a camera that is not plugged in is waited for, and tried when it is', async (t) => {
+  const device = join(temporaryDirectory(t), 'video0')
+  const appliance = startAppliance(t, makeHome(t, { camera: { source: `v4l2:${device}` } }))
+  await until('it is missed', () => /camera_fault.*kind.*absent/.test(appliance.log()))
+  const before = appliance.log().length
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  t.equal(
+    appliance
+      .log()
+      .slice(before)
+      .match(/camera/),
+    null,
+    'and nothing is tried in vain',
+  )
+  writeFileSync(device, 'no camera, but there')
+  await until('it is tried', () => /camera_fault.*not a device/.test(appliance.log()))
+  await appliance.stop()
+})
