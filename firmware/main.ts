@@ -248,16 +248,21 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
 
   // People may be enrolled or removed by the command line while the door is guarded.
   let revision = -1
+  let complaint: string | undefined
   const followPeople = async () => {
     try {
       const now = await store.galleryRevision()
       if (now !== revision) {
-        revision = now
         const names = (await store.people()).map(({ name }) => name)
+        revision = now
         feed({ type: 'people', count: names.length, names })
       }
+      complaint = undefined
     } catch (error) {
-      mainLog.warn(`cannot look for changed people: ${(error as Error).message}`)
+      // Once, and not every second: a disk that is full has no room for that.
+      const { message } = error as Error
+      if (message !== complaint) mainLog.warn(`cannot look for changed people: ${message}`)
+      complaint = message
     }
     vigil.storeAnswered()
   }

@@ -23,7 +23,7 @@ export function inWords(error: unknown, path: string): unknown {
     new StoreError(code, `store ${path}: ${text}`, { cause: error })
   const code = codeOf(error)
   if (code === 'EROFS' || (mayBeFrozen.includes(code) && isFrozen(path)))
-    return because('io', 'its file system is read-only: look at the kernel log, check it and mount it writable again')
+    return because('io', 'its file system is read-only: check it and mount it writable again, or correct store.path')
   switch (code) {
     case 'SQLITE_NOTADB':
     case 'SQLITE_CORRUPT':

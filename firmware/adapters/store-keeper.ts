@@ -8,12 +8,11 @@
  * - What was last known of people answers while the store does not.
  */
 import { existsSync } from 'node:fs'
-import type { StoredEvent } from '../domain/events.js'
-import { type Backup, type Outgoing, type Person, StoreError, type StoreReplaced } from '../ports.js'
+import { StoreError, type StoreReplaced } from '../ports.js'
 import { listBackups, listSetAside, removeDrafts, removeRestoring, restoreNewest } from './store-backup.js'
 import { inWords, withoutRemedy } from './store-errors.js'
 import { glance } from './store-glance.js'
-import { type OwnedTemplate, readForgotten } from './store-salvage.js'
+import { LastKnown } from './store-last-known.js'
 import { backupFolder, type OpenStore, openStore, type StoreOptions } from './store-sqlite.js'
 
 export interface KeptStore extends Omit<OpenStore, 'putBack' | 'continueAfter'> {
@@ -33,6 +32,8 @@ const methods: Record<keyof Methods, true> = {
 }
 
 const reopenMs = 2_000
+/** A store that takes longer to open, from a card that fails or after a power cut, is opened beside the door's start, ms. */
+const openPatienceMs = 5_000
 /** The machine's condition, which may pass. */
 const passing: readonly string[] = ['full', 'io', 'locked']
 const isCode = (error: unknown, codes: readonly string[]): error is StoreError =>
@@ -43,10 +44,7 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
   const { path, log } = options
   const folder = backupFolder(options)
   const wall = () => options.clock?.wall() ?? new Date()
-  /** `whole`: who is in none of the galleries has no templates. */
-  const memory: { people?: Person[]; revision?: number; galleries: Map<string, OwnedTemplate[]>; whole: boolean } = {
-    ...{ galleries: new Map(), whole: false },
-  }
+  const known = new LastKnown(path)
   let listener: ((replaced: StoreReplaced) => void) | undefined
   const untold: StoreReplaced[] = []
   let inner: OpenStore | undefined
@@ -55,9 +53,6 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
   let retry: NodeJS.Timeout | undefined
   let closed = false
   let answeringFromMemory = false
-  /** The greatest number of an event that this run has given or seen. */
-  let lastSeq = 0
-
   const tell = (replaced: StoreReplaced) => {
     log.error(`the store was replaced: ${replaced.reason}`, {
       aside: replaced.aside ?? 'nothing',
@@ -75,9 +70,9 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
     // An empty store must not let the first one at the button enrol as if the door were new.
     if (!backup) await opened.markOld()
     // First of all: rows about people are numbered, too.
-    const lost = await opened.continueAfter(lastSeq).catch((error: Error) => {
+    const lost = await opened.continueAfter(known.lastSeq).catch((error: Error) => {
       log.error(`numbers of lost events may be given again: ${error.message}`)
-      return Math.max(0, lastSeq - (backup?.seq ?? 0))
+      return Math.max(0, known.lastSeq - (backup?.seq ?? 0))
     })
     tell({ aside, backup, reason, kept: await putBack(opened), lost })
     return opened
@@ -86,18 +81,11 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
   /** People of this run's memory whom the backup does not know, or by an older name. */
   const putBack = async (store: OpenStore): Promise<number> => {
     try {
-      return (await store.putBack({ people: remembered() ?? [], galleries: memory.galleries })).kept
+      return (await store.putBack({ people: known.people ?? [], galleries: known.galleries })).kept
     } catch (error) {
       log.error(`people in memory could not be put back: ${(error as Error).message}`)
       return 0
     }
-  }
-
-  /** Less those whom anybody has forgotten meanwhile. */
-  const remembered = () => {
-    if (!memory.people) return undefined
-    const forgotten = readForgotten(path)
-    return memory.people.filter(({ id }) => !forgotten.has(id))
   }
 
   const open = (): Promise<OpenStore> =>
@@ -119,10 +107,10 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
   /** Who is known, where nothing can be written. Whoever was removed is removed in the file, or in its journal. */
   const readMeanwhile = async () => {
     try {
-      const { people, revision, galleries, lastSeq: last, shut } = await glance(path, options.keyFile)
-      Object.assign(memory, { people, revision, galleries, whole: true })
-      lastSeq = last
-      log.warn('the store is read and not written', { people: people.length, ...(shut > 0 && { shut }) })
+      const read = await glance(path, options.keyFile)
+      known.learn(read)
+      const shut = read.shut > 0 && { shut: read.shut }
+      log.warn('the store is read and not written', { people: read.people.length, ...shut })
     } catch (error) {
       log.error(`nobody is known until the store can be opened: ${(error as Error).message}`)
     }
@@ -130,24 +118,24 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
 
   const openLater = (error: StoreError) => {
     problem = error
-    if (closed) return
-    retry = setTimeout(() => {
-      open().then(
-        (store) => {
-          if (closed) return store.close()
-          inner = store
-          memory.whole = false
-          log.info('the store is open')
-          return undefined
-        },
-        (again: unknown) => {
-          const said = again instanceof StoreError ? again : new StoreError('io', String(again))
-          if (said.message !== problem?.message) log.error(said.message)
-          openLater(said)
-        },
-      )
-    }, reopenMs)
+    if (!closed) retry = setTimeout(() => takeOnceOpen(open()), reopenMs)
   }
+
+  const takeOnceOpen = (opening: Promise<OpenStore>) =>
+    opening.then(
+      (store) => {
+        if (closed) return store.close()
+        inner = store
+        known.isOpen()
+        log.info('the store is open')
+        return undefined
+      },
+      (again: unknown) => {
+        const said = again instanceof StoreError ? again : new StoreError('io', String(again))
+        if (said.message !== problem?.message) log.error(said.message)
+        openLater(said)
+      },
+    )
 
   const replace = async (used: OpenStore, reason: string): Promise<void> => {
     if (inner !== used) return await replacing
@@ -165,48 +153,12 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
     await replacing
   }
 
-  const remember = (method: string, args: readonly unknown[], result: unknown): void => {
-    answeringFromMemory = false
-    const seen =
-      method === 'append'
-        ? (result as StoredEvent).seq
-        : method === 'events'
-          ? (result as StoredEvent[]).at(-1)?.seq
-          : method === 'nextOutgoing'
-            ? (result as Outgoing | undefined)?.event.seq
-            : method === 'backup'
-              ? (result as Backup).seq
-              : undefined
-    lastSeq = Math.max(lastSeq, seen ?? 0)
-    if (method === 'people') memory.people = result as Person[]
-    if (method === 'galleryRevision') memory.revision = result as number
-    if (method === 'gallery') memory.galleries.set(args[0] as string, result as OwnedTemplate[])
-  }
-
-  /** The last answer to the same question. Answers a wrapper, since an answer may be nothing. */
-  const recall = (method: string, args: readonly unknown[]): { readonly answer: unknown } | undefined => {
-    const answer = lastKnown(method, args[0] as string)
-    return answer === undefined ? undefined : { answer }
-  }
-
-  const lastKnown = (method: string, embedder: string): unknown => {
-    if (method === 'people') return remembered()
-    if (method === 'gallery') {
-      const forgotten = readForgotten(path)
-      const known = memory.galleries.get(embedder) ?? (memory.whole ? [] : undefined)
-      return known?.filter(({ personId }) => !forgotten.has(personId))
-    }
-    if (method !== 'galleryRevision' || memory.revision === undefined) return undefined
-    // Another number once somebody is forgotten, so that the people in use are read again; none that the store counts.
-    const gone = (memory.people?.length ?? 0) - (remembered()?.length ?? 0)
-    return memory.revision + 1 - 1 / (1 + gone)
-  }
-
   const call = async (method: keyof Methods, args: unknown[]): Promise<unknown> => {
     const ask = async (store: OpenStore | undefined) => {
       if (!store) throw problem ?? new StoreError('closed', `store ${path}: used after it was closed`)
       const result = await (store[method] as (...args: unknown[]) => Promise<unknown>)(...args)
-      remember(method, args, result)
+      answeringFromMemory = false
+      known.remember(method, args, result)
       return result
     }
     const used = inner
@@ -219,11 +171,11 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
         return await ask(inner)
       }
     } catch (error) {
-      const known = recall(method, args)
-      if (!known || !isCode(error, [...passing, 'corrupt', 'missing', 'readonly'])) throw error
+      const last = known.recall(method, args)
+      if (!last || !isCode(error, [...passing, 'corrupt', 'missing', 'readonly'])) throw error
       if (!answeringFromMemory) log.warn(`people are those last known: ${error.message}`)
       answeringFromMemory = true
-      return known.answer
+      return last.answer
     }
   }
 
@@ -234,7 +186,13 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
     log.warn(`what a killed backup left could not be removed: ${(error as Error).message}`)
   }
   try {
-    inner = await open()
+    const opening = open()
+    inner = await inTime(opening, openPatienceMs)
+    if (!inner) {
+      problem = new StoreError('io', `store ${path}: takes long to open: look at the kernel log and at the disk`)
+      log.error(problem.message)
+      void takeOnceOpen(opening)
+    }
   } catch (error) {
     if (!isCode(error, passing)) throw error
     log.error(error.message)
@@ -257,5 +215,18 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
       await replacing
       await inner?.close()
     },
+  }
+}
+
+/** Undefined when it has not come by then. */
+async function inTime<T>(what: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, ms, undefined)
+  })
+  try {
+    return await Promise.race([what, late])
+  } finally {
+    clearTimeout(timer)
   }
 }

@@ -1,9 +1,11 @@
 /** Who is known from a store that nothing can be written to: its journal counts, and nothing of it is changed. */
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import t, { type Test } from 'tap'
-import { firmware, script } from '../support/child.js'
-import { output } from '../support/database.js'
-import { temporaryDirectory } from '../support/temp.js'
+import { keepStore } from '../../firmware/adapters/store-keeper.js'
+import { end, firmware, script, spawnChild } from '../support/child.js'
+import { databasePath, open, output, rawDatabase } from '../support/database.js'
+import { memoryLog, temporaryDirectory, until } from '../support/temp.js'
 
 t.setTimeout(180_000)
 
@@ -94,4 +96,25 @@ t.test('a damaged store, or one that is not there: nobody is known, and the door
     if (known) t.match(known, { said: [/read-only/, /nobody is known until the store can be opened/] })
     else t.pass('this machine lets nobody mount')
   }
+})
+
+t.test('a store that takes long to open is not waited for', async (t) => {
+  const path = databasePath(t)
+  const first = await open(t, path)
+  await first.append({ type: 'started' }, false)
+  await first.close()
+  // Whoever has the lock to itself keeps the opening waiting, as a disk would that does not answer.
+  const code = `${rawDatabase(path)}
+    db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE', (error) => { if (error) throw error; console.log('locked') })
+    setInterval(() => {}, 1000)`
+  const child = spawnChild(t, script(code))
+  await once(child.stdout!, 'data')
+  const log = memoryLog()
+  const store = await keepStore({ path, log, busyTimeout: 60_000 })
+  t.teardown(() => store.close())
+  t.match(log.lines, [/takes long to open/])
+  await t.rejects(store.append({ type: 'exit' }, false), { code: 'io' })
+  await end(child, 'SIGKILL')
+  await until('it is open', () => log.lines.some((line) => /the store is open/.test(line)))
+  t.match(await store.append({ type: 'exit' }, false), { seq: 2 })
 })
