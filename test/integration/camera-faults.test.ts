@@ -1,5 +1,6 @@
 /** A hundred seeded faults of two doors' cameras (`npm run test:chaos` plays a thousand), and what a storm does not reach. */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { uptime } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { makeHome, recognizersOf, startAppliance } from '../support/appliance.js'
@@ -63,3 +64,40 @@ t.test('a camera that is not plugged in is waited for, and tried when it is', as
   await until('it is tried', () => /camera_fault.*not a device/.test(appliance.log()))
   await appliance.stop()
 })
+
+/** The element that fails is called what JetPack 6.2 prints when only a reboot helps. */
+const hopeless =
+  'gst:videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=30/1 ! identity error-after=5 name="NvBufSurfaceFromFd Failed"'
+
+t.test(
+  'a reboot is asked for once, and a supervisor that is started again remembers it',
+  {
+    skip: uptime() < 600 && 'this machine was booted less than ten minutes ago',
+  },
+  async (t) => {
+    const host = simulateHost(t, () => undefined)
+    const camera = { source: hopeless, rebootMinutes: 10 }
+    const home = makeHome(t, { camera, host: host.folders })
+    const first = startAppliance(t, home)
+    await until('a reboot is asked for', () => host.asked.length > 0)
+    t.same(host.asked, ['reboot'])
+    t.equal(first.log().match(/camera_step.*client/g)?.length, 2, 'after two openings')
+    const kept = JSON.parse(readFileSync(join(home.folder, 'facelatch.db.camera'), 'utf8'))
+    t.match(kept, { reboot: { inRow: 1 } }, 'it was kept before it was asked')
+    t.match(kept.boot, /^[0-9a-f-]{36}$/)
+    t.equal(await first.input('exit', 1), '{"ok":true}')
+    t.equal(first.lines('lock').at(-1)?.value, 1, 'the door works while the machine goes down')
+    await first.stop('SIGKILL')
+
+    const second = startAppliance(t, home)
+    await until('it backs off instead', () => /camera_step.*back_off/.test(second.log()))
+    t.same(host.asked, ['reboot'])
+    await second.stop()
+
+    const without = makeHome(t, { camera: { source: hopeless }, host: host.folders })
+    const third = startAppliance(t, without)
+    await until('it backs off', () => /camera_step.*back_off/.test(third.log()))
+    t.same(host.asked, ['reboot'], 'none where nobody wants it')
+    await third.stop()
+  },
+)
