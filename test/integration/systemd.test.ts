@@ -120,6 +120,14 @@ t.test('systemd', { skip: nspawnMissing() }, async (t) => {
     t.match(await machine.property(service, 'StatusText'), /^door locked, camera /)
     await press(machine)
     t.pass('the exit button opens')
+    const entry = await machine.said(
+      'journalctl',
+      '-o',
+      'cat',
+      'FACELATCH_EVENT=started',
+      '_SYSTEMD_UNIT=facelatch.service',
+    )
+    t.match(entry, /started/, 'the journal is reached from within the sandbox, and knows whose entry it is')
     const journal = (...how: string[]) => machine.said('journalctl', '-n', '1', ...how, 'FACELATCH_EVENT=exit')
     await eventually('the journal has it', async () => (await journal('-q')) !== '')
     t.match(JSON.parse(await journal('-o', 'json')), {
