@@ -32,6 +32,10 @@ const commands: Record<string, Command> = {
   backup: { summary: 'copy the store while it is in use', load: () => import('./commands/backup.js') },
   store: { summary: "change the store's key, restore a backup", load: () => import('./commands/store.js') },
   models: { summary: 'list, install, verify and build models', load: () => import('./commands/models.js') },
+  rebuild: {
+    summary: 'compile the native parts on this machine, with its TensorRT',
+    load: () => import('./commands/rebuild.js'),
+  },
   bench: { summary: 'how fast, how much memory, on this machine', load: () => import('./commands/bench.js') },
   doctor: {
     summary: 'what this machine has and lacks, each with its remedy',

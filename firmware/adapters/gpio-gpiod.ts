@@ -19,7 +19,7 @@ import {
   type Log,
   type OutputLine,
 } from '../ports.js'
-import { inRoot } from '../root.js'
+import { inRoot, nativeRemedy } from '../root.js'
 
 type Native = typeof import('../../native/gpio.js')
 
@@ -40,7 +40,7 @@ function native(): Native {
     loaded ??= createRequire(import.meta.url)(file) as Native
     return loaded
   } catch (error) {
-    throw new Error(`cannot load ${file}: ${(error as Error).message.split('\n')[0]}; run "npm run setup"`)
+    throw new Error(`cannot load ${file}: ${(error as Error).message.split('\n')[0]}; ${nativeRemedy()}`)
   }
 }
 

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Clock, Gpio, GuardableGpio, Log } from '../ports.js'
-import { inRoot } from '../root.js'
+import { inRoot, nativeRemedy } from '../root.js'
 
 export interface GuardOptions {
   /** The lock's level when nobody guards the door. */
@@ -61,7 +61,7 @@ export async function guardLock(gpio: GuardableGpio, options: GuardOptions): Pro
     })
     await ready.catch((error: Error) => {
       child.kill('SIGKILL')
-      throw new Error(`the guard of the strike did not start: ${error.message}; run "npm run setup"`)
+      throw new Error(`the guard of the strike did not start: ${error.message}; ${nativeRemedy()}`)
     })
     child.once('exit', (code, signal) => {
       if (closing) return

@@ -4,7 +4,7 @@ import type { CameraFault, FaultKind } from '../domain/camera-faults.js'
 import { type ClassifierName, imprint } from '../domain/classifiers.js'
 import type { Box, Landmarks } from '../domain/types.js'
 import type { Camera, Picture, Recognizer, Template } from '../ports.js'
-import { inRoot } from '../root.js'
+import { inRoot, nativeRemedy } from '../root.js'
 
 type Native = typeof import('../../native/index.js')
 type NativeFrame = import('../../native/index.js').Frame
@@ -26,7 +26,7 @@ export function native(): Native {
     return loaded
   } catch (error) {
     const reason = (error as Error).message.split('\n')[0]
-    throw new NativeLoadError(`cannot load the recognizer ${file}: ${reason}; run "npm run setup"`)
+    throw new NativeLoadError(`cannot load the recognizer ${file}: ${reason}; ${nativeRemedy()}`)
   }
 }
 

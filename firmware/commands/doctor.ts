@@ -8,6 +8,7 @@ import { parseRules } from '../domain/rules-parse.js'
 import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
 import { chooseModels, detectorName, livenessFault } from '../models.js'
 import type { LineReport } from '../ports.js'
+import { nativeRemedy } from '../root.js'
 import { secretProblems, sharedSecrets } from '../secrets.js'
 import { readArguments, readConfig } from './arguments.js'
 import { crashFindings } from './doctor-crashes.js'
@@ -77,7 +78,7 @@ async function nativeAddon(): Promise<Finding[]> {
     const { gstreamer, onnxruntime } = native().versions()
     return [ok('native', `GStreamer ${gstreamer}, ONNX Runtime ${onnxruntime}`)]
   } catch (error) {
-    return [faultOf('native', error, 'run "npm run setup"')]
+    return [faultOf('native', error, nativeRemedy())]
   }
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
@@ -14,6 +15,7 @@ import {
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { chooseModels, modelsFolder, readManifest } from '../models.js'
+import { inRoot } from '../root.js'
 import { readArguments, readConfig } from './arguments.js'
 import { openRecognizer } from './recognition.js'
 
@@ -59,11 +61,7 @@ export async function main(args: string[]): Promise<number> {
       return 0
     }
     case 'build': {
-      const { buildModels } = (await import(
-        '../../tools/models/build.js'
-      )) as typeof import('../../tools/models/build.js')
-      const files = await buildModels({ manifest, outDir: folder, log: (line) => console.error(line) })
-      for (const { file, status } of files)
+      for (const { file, status } of await buildFiles(manifest, folder))
         console.log(values.json ? JSON.stringify({ file, status }) : `${file} ${status}`)
       if (config.recognizer.engine !== 'onnxruntime')
         for (const line of await buildPlans(config)) console.log(values.json ? JSON.stringify({ plan: line }) : line)
@@ -74,6 +72,20 @@ export async function main(args: string[]): Promise<number> {
     default:
       throw wrongUsage(usage.split('\n')[0]!)
   }
+}
+
+/** An installed package has the files built and no builder: it comes with the plans that only the board can make. */
+async function buildFiles(manifest: Manifest, folder: string): Promise<readonly { file: string; status: string }[]> {
+  const builder = inRoot('dist/tools/models/build.js')
+  if (existsSync(builder)) {
+    const { buildModels } = (await import(builder)) as typeof import('../../tools/models/build.js')
+    return buildModels({ manifest, outDir: folder, log: (line) => console.error(line) })
+  }
+  const made = manifest.models.filter(({ origin }) => origin.type === 'build')
+  const problems = (await Promise.all(made.map((entry) => verifyModel(entry, folder)))).flat()
+  if (problems.length > 0)
+    throw new UserError(`${formatProblem(problems[0]!)}; or install the package again: it has the models built`)
+  return []
 }
 
 /** Loading makes the plans that are missing; a machine without a GPU has none to make, and says nothing. */

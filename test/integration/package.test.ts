@@ -44,7 +44,10 @@ t.test('built, installed, used, removed, purged', async (t) => {
   if ('why' in system) return t.pass('installed', { skip: system.why })
   const { root } = system
   const inside = (...command: string[]) => {
-    const { status, stdout, stderr } = spawnSync('chroot', [root, ...command], { encoding: 'utf8', maxBuffer: 2 ** 26 })
+    const { status, stdout, stderr } = spawnSync('chroot', [root, 'env', '-u', 'NODE_OPTIONS', ...command], {
+      encoding: 'utf8',
+      maxBuffer: 2 ** 26,
+    })
     return { code: status, stdout, stderr }
   }
   const out = join(root, 'tmp')

@@ -1,6 +1,6 @@
 /** `npm run package`: a Debian package of this checkout. */
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
@@ -80,14 +80,14 @@ function portableParts(root: string, architecture: Architecture, cache: string) 
 /** What the set-up has built, with the Node that runs this. */
 function hostParts(root: string, staging: string) {
   const [node, addons] = [join(staging, 'node'), join(staging, 'addons')]
+  const native = readdirSync(join(root, 'build/native')).filter((name) =>
+    /^facelatch.*\.node$|^facelatch-guard$/.test(name),
+  )
   const files = [
     [process.execPath, join(node, 'bin/node')],
-    ...['facelatch.node', 'facelatch-gpio.node', 'facelatch-guard'].map((name) => [
-      `build/native/${name}`,
-      join(addons, name),
-    ]),
-    ['node_modules/sqlite3/build/Release/node_sqlite3.node', join(addons, 'node_sqlite3.node')],
-    ['node_modules/epoll/build/Release/epoll.node', join(addons, 'epoll.node')],
+    ...native.map((name) => [`build/native/${name}`, join(addons, 'native', name)]),
+    ['node_modules/sqlite3/build/Release/node_sqlite3.node', join(addons, 'modules/node_sqlite3.node')],
+    ['node_modules/epoll/build/Release/epoll.node', join(addons, 'modules/epoll.node')],
   ] as [string, string][]
   for (const [from, to] of files) {
     const source = resolve(root, from)

@@ -23,7 +23,7 @@ export interface Sources {
   readonly root: string
   /** Folder with `bin/node`. */
   readonly node: string
-  /** Folder with facelatch.node, facelatch-gpio.node, facelatch-guard, node_sqlite3.node and epoll.node. */
+  /** Folder with `native` (our addons and the guard) and `modules` (node_sqlite3.node, epoll.node). */
   readonly addons: string
   readonly architecture: Architecture
   readonly cache: string
@@ -44,9 +44,9 @@ export function layOut(to: string, sources: Sources): void {
   put(join(root, 'packaging/facelatch'), `${installed}/facelatch`, 0o755)
   put(join(root, 'packaging/switch'), `${installed}/switch`, 0o755)
   writeFileSync(join(app, 'package.json'), programFile(root))
-  for (const name of ['facelatch.node', 'facelatch-gpio.node'])
-    put(join(addons, name), `${installed}/build/native/${name}`)
-  put(join(addons, 'facelatch-guard'), `${installed}/build/native/facelatch-guard`, 0o755)
+  for (const name of readdirSync(join(addons, 'native')))
+    if (name !== 'sum')
+      put(join(addons, 'native', name), `${installed}/build/native/${name}`, name.endsWith('.node') ? 0o644 : 0o755)
   modules(app, sources)
   addonSources(app, root)
 
@@ -102,7 +102,7 @@ function modules(app: string, { root, addons, architecture, cache }: Sources): v
   }
   const binary = (name: string, path: string) => {
     mkdirSync(dirname(join(app, path)), { recursive: true })
-    copyFileSync(join(addons, name), join(app, path))
+    copyFileSync(join(addons, 'modules', name), join(app, path))
   }
   binary('node_sqlite3.node', 'node_modules/sqlite3/build/Release/node_sqlite3.node')
   binary('epoll.node', 'node_modules/epoll/build/Release/epoll.node')
