@@ -41,6 +41,7 @@ t.test('facelatch, its ancestors and the plain pipeline open for the enrolled ma
     ratios.map(({ peer, wanted, reached }) => ({ peer, wanted, measured: reached !== undefined })),
     [
       { peer: 'human', wanted: 10, measured: false },
+      { peer: 'human-each', wanted: 10, measured: false },
       { peer: 'face-api', wanted: 20, measured: false },
       { peer: 'onnxruntime', wanted: 3, measured: true },
       { peer: 'ancestors', wanted: 3, measured: true },

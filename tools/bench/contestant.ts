@@ -43,9 +43,15 @@ export const entries: readonly Entry[] = [
   },
   {
     name: 'human',
-    title: '@vladmandic/human',
+    title: '@vladmandic/human, caching',
     peer: true,
-    open: async () => (await import('./contestants/human.js')).openHuman(),
+    open: async () => (await import('./contestants/human.js')).openHuman('cached'),
+  },
+  {
+    name: 'human-each',
+    title: '@vladmandic/human, each frame',
+    peer: true,
+    open: async () => (await import('./contestants/human.js')).openHuman('each'),
   },
   {
     name: 'face-api',

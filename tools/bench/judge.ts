@@ -40,6 +40,8 @@ export interface JudgeOptions {
 
 export async function judge(contestants: readonly Entry[], options: JudgeOptions): Promise<Result[]> {
   const folder = mkdtempSync(join(tmpdir(), 'facelatch-bench-'))
+  const clean = () => rmSync(folder, { recursive: true, force: true })
+  process.once('exit', clean)
   try {
     const end = performance.now() + options.seconds * 1000
     await decodeScenes(folder, options.scenes, options.frames)
@@ -56,7 +58,8 @@ export async function judge(contestants: readonly Entry[], options: JudgeOptions
     }
     return results
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    clean()
+    process.off('exit', clean)
   }
 }
 

@@ -58,6 +58,9 @@ function tryInstall(): void {
   }
 }
 
+// Leaves no decoded frames behind.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
 main().then(
   (code) => {
     process.exitCode = code

@@ -36,6 +36,7 @@ async function play(name: string, folder: string, seconds: number): Promise<Play
   const loadMs = performance.now() - begun
   const frames = new Frames(folder)
   const enrolled = await contestant.enrol(frames.enrolment.map((place) => frames.read(place)))
+  if (enrolled === 0) throw new Error('found no face in the pictures to enrol from')
 
   const first = frames.scenes[0]!
   contestant.begin()
@@ -76,6 +77,9 @@ async function playScene(
   }
   return played
 }
+
+// Nobody waits for the answer any more.
+process.once('disconnect', () => process.exit())
 
 const [name, folder, seconds] = process.argv.slice(2)
 play(name!, folder!, Number(seconds))

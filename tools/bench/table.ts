@@ -1,4 +1,5 @@
 /** What was measured, for people and for programs. */
+import { entries } from './contestant.js'
 import { isRight, type Result } from './judge.js'
 import type { PlayedFrame } from './play.js'
 
@@ -56,6 +57,7 @@ export interface Goal {
 
 const wanted: readonly [peer: string, times: number][] = [
   ['human', 10],
+  ['human-each', 10],
   ['face-api', 20],
   ['onnxruntime', 3],
   ['ancestors', 3],
@@ -66,7 +68,7 @@ export function goals(results: readonly Result[]): Goal[] {
   return wanted.map(([peer, times]) => {
     const result = results.find(({ name }) => name === peer)
     const [theirs, ours] = common(result?.played?.frames ?? [], own)
-    const goal = { peer, title: result?.title ?? peer, wanted: times }
+    const goal = { peer, title: result?.title ?? entries.find(({ name }) => name === peer)!.title, wanted: times }
     if (theirs.length === 0) return goal
     const time =
       percentile(

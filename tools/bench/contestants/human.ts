@@ -1,6 +1,6 @@
 /**
- * @vladmandic/human on TensorFlow.js's WASM backend with SIMD, one thread: faces only, all else at its defaults, its
- * caching between frames among them.
+ * @vladmandic/human on TensorFlow.js's WASM backend with SIMD, one thread: faces only, all else at its defaults. By these
+ * it keeps what it found for frames that look alike; it is measured with that and without.
  */
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
@@ -13,6 +13,7 @@ interface Tensor {
 }
 interface Human {
   readonly version: string
+  readonly config: { cacheSensitivity: number }
   readonly tf: {
     tensor4d(pixels: Uint8Array, shape: number[], type: 'int32'): Tensor
     getBackend(): string
@@ -47,7 +48,7 @@ function fetchFiles(): void {
   }
 }
 
-export async function openHuman(): Promise<Contestant> {
+export async function openHuman(frames: 'cached' | 'each'): Promise<Contestant> {
   fetchFiles()
   const { setThreadsCount } = requirePeer<{ setThreadsCount(count: number): void }>('@tensorflow/tfjs-backend-wasm')
   setThreadsCount(1)
@@ -57,9 +58,13 @@ export async function openHuman(): Promise<Contestant> {
   const human = new Human(config())
   await human.load()
   await human.init()
+  const sensitivity = frames === 'cached' ? human.config.cacheSensitivity : 0
   const enrolled: number[][] = []
+  let first = true
 
-  async function descriptors({ rgb, width, height }: RawFrame): Promise<number[][]> {
+  /** `alone`: nothing of earlier frames is used. */
+  async function descriptors({ rgb, width, height }: RawFrame, alone: boolean): Promise<number[][]> {
+    human.config.cacheSensitivity = alone ? 0 : sensitivity
     const tensor = human.tf.tensor4d(rgb, [1, height, width, 3], 'int32')
     const { face, error } = await human.detect(tensor)
     tensor.dispose()
@@ -71,14 +76,17 @@ export async function openHuman(): Promise<Contestant> {
     engine: `human ${human.version}, tfjs ${human.tf.getBackend()}`,
     async enrol(frames) {
       for (const frame of frames) {
-        const [face] = await descriptors(frame)
+        const [face] = await descriptors(frame, true)
         if (face !== undefined) enrolled.push(face)
       }
       return enrolled.length
     },
-    begin() {},
+    begin() {
+      first = true
+    },
     async frame(frame) {
-      const faces = await descriptors(frame)
+      const faces = await descriptors(frame, first)
+      first = false
       return faces.some((face) => enrolled.some((one) => human.match.similarity(one, face) > sameFrom))
     },
   }
