@@ -22,7 +22,7 @@ t.test('models load, and a man is recognized on two frames of the demo', async (
   execFileSync('gst-launch-1.0', ['-q', ...frames.split(' ')], { stdio: 'ignore' })
   const config = { store: { path: '/tmp/facelatch.db' }, recognizer: { threads: 1 } }
   writeFileSync(join(tree, 'tmp/config.json'), JSON.stringify(config))
-  const node = ['chroot', tree, 'env', '-u', 'NODE_OPTIONS', '/usr/bin/qemu-aarch64-static', `${app}/bin/node`]
+  const node = ['env', '-u', 'NODE_OPTIONS', 'chroot', tree, '/usr/bin/qemu-aarch64-static', `${app}/bin/node`]
   const run = (...args: string[]) => {
     const [command, ...more] = [...node, ...args] as [string, ...string[]]
     return spawnSync(command, more, { encoding: 'utf8', maxBuffer: 2 ** 26 })
