@@ -1,4 +1,5 @@
 import { cpus } from 'node:os'
+import { join, resolve } from 'node:path'
 import { createLog } from '../adapters/log-journal.js'
 import { openStore } from '../adapters/store-sqlite.js'
 import { wrongUsage } from '../app/errors.js'
@@ -7,14 +8,17 @@ import type { StrikeTimes } from '../app/strike-latency.js'
 import { loadConfig } from '../config.js'
 import { inRoot } from '../root.js'
 import { readArguments } from './arguments.js'
+import { measureCurves } from './bench-curves.js'
 import { type ClipName, clip, clipNames } from './clips.js'
 import { makeFolder, removeFolder, startGuard, writeConfig } from './guarded.js'
 import { enrol, samplesFromCamera } from './people-enrol.js'
 
-const usage = `usage: facelatch bench [--strike] [--json]
+const usage = `usage: facelatch bench [--strike | --curves [--out DIR]] [--json]
 Runs the real supervisor flat out over three recordings, every frame judged: milliseconds per stage, frames per second,
 event-loop delay of the supervisor, peak memory of both processes, and how often the full sweep ran; then the way from a
-verdict to the strike, over at least 200 grants while the recognizer works flat out; --strike measures only this.`
+verdict to the strike, over at least 200 grants while the recognizer works flat out; --strike measures only this.
+--curves: what a frame costs by faces in view and by resolution, and a face by the size of the gallery, with a picture each
+in DIR (default: ./bench-out).`
 
 interface SupervisorHealth {
   readonly peakMemory: number
@@ -32,8 +36,18 @@ interface Row {
 }
 
 export async function main(args: string[]): Promise<number> {
-  const { values, positionals } = readArguments(args, { json: { type: 'boolean' }, strike: { type: 'boolean' } }, usage)
+  const { values, positionals } = readArguments(
+    args,
+    {
+      json: { type: 'boolean' },
+      strike: { type: 'boolean' },
+      curves: { type: 'boolean' },
+      out: { type: 'string' },
+    },
+    usage,
+  )
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
+  if (values.curves) return await curves(resolve(values.out ?? 'bench-out'), values.json === true)
   const folder = makeFolder()
   try {
     const config = loadConfig([inRoot('config/demo.json')], {})
@@ -63,6 +77,24 @@ export async function main(args: string[]): Promise<number> {
   } finally {
     removeFolder(folder)
   }
+}
+
+async function curves(folder: string, json: boolean): Promise<number> {
+  for await (const { file, title, label, costs } of measureCurves(folder)) {
+    if (json) {
+      console.log(JSON.stringify({ curve: title, file: join(folder, file), costs }))
+      continue
+    }
+    console.log(`${title} (${join(folder, file)}), CPU ms on one thread`)
+    for (const { name, points } of costs)
+      console.log(
+        `  ${name.padEnd(20)} ${points
+          .filter(({ ms: cost }) => cost > 0)
+          .map(({ at, ms: cost }) => `${label(at)}: ${cost.toFixed(1)}`)
+          .join('  ')}`,
+      )
+  }
+  return 0
 }
 
 async function measure(name: ClipName, folder: string): Promise<Row> {

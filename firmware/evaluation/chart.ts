@@ -19,8 +19,8 @@ export interface Chart {
   readonly least: number
 }
 
-const size = { width: 720, height: 440 }
-const area = { left: 64, right: 20, top: 40, bottom: 56 }
+export const size = { width: 720, height: 440 }
+export const area = { left: 64, right: 20, top: 40, bottom: 56 }
 // Okabe and Ito's colours: told apart also by people who see few of them.
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00']
 
@@ -86,7 +86,7 @@ export function paragraph(text: string): string {
   return `<p>${escaped(text)}</p>`
 }
 
-function colour(i: number): string {
+export function colour(i: number): string {
   return colours[i % colours.length]!
 }
 
@@ -94,10 +94,10 @@ function percent(share: number): string {
   return `${Number((100 * share).toPrecision(4))} %`
 }
 
-function round(value: number): number {
+export function round(value: number): number {
   return Math.round(value * 10) / 10
 }
 
-function escaped(text: string): string {
+export function escaped(text: string): string {
   return text.replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`)
 }
