@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import t from 'tap'
 import { inRoot } from '../../firmware/root.js'
-import { clip } from '../support/appliance.js'
+import { takePhotos } from '../support/photos.js'
 import { type Owner, temporaryDirectory } from '../support/temp.js'
 
 t.setTimeout(900_000)
@@ -96,8 +96,7 @@ t.test('built, installed, used, removed, purged', async (t) => {
   // Root's own photos, in a folder that the service's user may not enter.
   const photos = join(root, 'root/photos')
   mkdirSync(photos, { recursive: true, mode: 0o700 })
-  const frames = `filesrc location=${clip('cap12_edit')} ! decodebin ! videoconvert ! videorate ! video/x-raw,framerate=1/1 ! identity eos-after=4 ! pngenc ! multifilesink location=${photos}/%d.png`
-  execFileSync('gst-launch-1.0', ['-q', ...frames.split(' ')], { stdio: 'ignore' })
+  await takePhotos('cap12_edit', photos, 4)
   const added = inside('facelatch', 'people', 'add', 'Zoë', '--images', '/root/photos')
   t.match(added.stdout, /Zoë is enrolled with [2-4] templates/, added.stderr)
   const state = join(root, 'var/lib/facelatch')

@@ -3,8 +3,9 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { clip, root } from '../support/appliance.js'
+import { root } from '../support/appliance.js'
 import { layered } from '../support/container.js'
+import { takePhotos } from '../support/photos.js'
 
 t.setTimeout(1_800_000)
 
@@ -18,8 +19,7 @@ t.test('models load, and a man is recognized on two frames of the demo', async (
   const photos = join(tree, 'tmp/photos')
   mkdirSync(photos)
   chmodSync(photos, 0o777)
-  const frames = `filesrc location=${clip('cap12_edit')} ! decodebin ! videoconvert ! videorate ! video/x-raw,framerate=1/1 ! identity eos-after=4 ! pngenc ! multifilesink location=${photos}/%d.png`
-  execFileSync('gst-launch-1.0', ['-q', ...frames.split(' ')], { stdio: 'ignore' })
+  await takePhotos('cap12_edit', photos, 4)
   const config = { store: { path: '/tmp/facelatch.db' }, recognizer: { threads: 1 } }
   writeFileSync(join(tree, 'tmp/config.json'), JSON.stringify(config))
   const node = ['env', '-u', 'NODE_OPTIONS', 'chroot', tree, '/usr/bin/qemu-aarch64-static', `${app}/bin/node`]
