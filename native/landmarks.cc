@@ -23,8 +23,8 @@ struct Look {
   bool mirrored;
 };
 
-// Two crops to either side of the usual one, so that what O-Net errs by in one it does not in the other, and their mirror
-// images: it was not taught to answer them alike. Four crops and theirs were no better at twice the cost.
+// Two crops to either side of the usual one, so that what O-Net errs by in one it does not in the other, and their
+// mirror images: it was not taught to answer them alike. Four crops and theirs were no better at twice the cost.
 constexpr double shift = 0.05;
 // A little closer than its own boxes: 0.92 was best of 0.92, 1 and 1.1 on half of the people of lfw-dev.
 constexpr double closer = 0.92 * 0.95;
