@@ -1,9 +1,9 @@
 /** The supervisor's composition root: which adapters, wired how, and what the signals do. */
 import { randomUUID } from 'node:crypto'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { openCameraHost } from './adapters/camera-host-systemd.js'
 import { claimExclusively } from './adapters/claim-socket.js'
 import { clockDoubt, systemClock } from './adapters/clock-system.js'
+import { watchEventLoop } from './adapters/event-loop.js'
 import { openInit } from './adapters/init-systemd.js'
 import { createLog, type LogLevel } from './adapters/log-journal.js'
 import { openModeFile } from './adapters/mode-file.js'
@@ -13,6 +13,7 @@ import { createCronScheduler } from './adapters/scheduler-cron.js'
 import { keepStore } from './adapters/store-keeper.js'
 import { createEffects } from './app/effects.js'
 import { enrollingOptions } from './app/enrolling.js'
+import { peopleFollower } from './app/follow-people.js'
 import { createHomeAssistant } from './app/home-assistant.js'
 import { Housekeeping } from './app/housekeeping.js'
 import type { FromRecognizer, ToRecognizer } from './app/messages.js'
@@ -43,10 +44,6 @@ const restartSteadyMs = 5_000
 const drainMs = 2_000
 /** How often time is looked at: windows begin and end, the clock is checked, ms. */
 const tickMs = 1_000
-/** How often the event loop's delay is sampled, ms. */
-const delayResolutionMs = 2
-/** The histogram holds whole intervals, ns; what is over the asked interval is the delay, ms. */
-const lateness = (interval: number) => Math.max(0, interval / 1e6 - delayResolutionMs)
 
 /** A closed terminal and Ctrl-\\ must not leave a powered strike behind. */
 const endingSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
@@ -79,9 +76,8 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   const clock = systemClock
   const log = (component: string) => createLog({ level, component })
   const mainLog = log('supervisor')
-  const delay = monitorEventLoopDelay({ resolution: delayResolutionMs })
-  delay.enable()
-  undo.push(async () => void delay.disable())
+  const eventLoop = watchEventLoop()
+  undo.push(async () => eventLoop.close())
   const vigil = new Vigil({ init: openInit(mainLog), clock, log: mainLog })
   const keepingVigil = setInterval(() => vigil.tick(), vigil.tickMs)
   undo.push(async () => clearInterval(keepingVigil))
@@ -108,13 +104,11 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   const mode = openModeFile(`${config.store.path}.mode`, mainLog)
   const rules = config.access.rulesFile === '' ? undefined : rulesFile(config.access.rulesFile)
   const cameraHost = openCameraHost({
-    ...{
-      ...config.host,
-      source: config.camera.source,
-      memory: `${config.store.path}.camera`,
-      clock,
-      log: log('camera'),
-    },
+    ...config.host,
+    source: config.camera.source,
+    memory: `${config.store.path}.camera`,
+    clock,
+    log: log('camera'),
   })
   undo.push(async () => cameraHost.close())
   const latency = new StrikeLatency()
@@ -189,11 +183,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       tellRecognizer: (message) => recognizer.send(message),
       ownHealth: () => ({
         peakMemory: process.resourceUsage().maxRSS * 1024,
-        eventLoopDelayMs: {
-          p50: lateness(delay.percentile(50)),
-          p99: lateness(delay.percentile(99)),
-          max: lateness(delay.max),
-        },
+        eventLoopDelayMs: eventLoop.report(),
         recognizerPid: recognizer.pid,
         ...(fan.celsius !== undefined && { celsius: fan.celsius }),
         strike: latency.report(),
@@ -246,26 +236,10 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   await broker.start()
   recognizer.start()
 
-  // People may be enrolled or removed by the command line while the door is guarded.
-  let revision = -1
-  let complaint: string | undefined
-  const followPeople = async () => {
-    try {
-      const now = await store.galleryRevision()
-      if (now !== revision) {
-        const names = (await store.people()).map(({ name }) => name)
-        revision = now
-        feed({ type: 'people', count: names.length, names })
-      }
-      complaint = undefined
-    } catch (error) {
-      // Once, and not every second: a disk that is full has no room for that.
-      const { message } = error as Error
-      if (message !== complaint) mainLog.warn(`cannot look for changed people: ${message}`)
-      complaint = message
-    }
-    vigil.storeAnswered()
-  }
+  const followPeople = peopleFollower({
+    ...{ store, log: mainLog, answered: () => vigil.storeAnswered() },
+    changed: (names) => feed({ type: 'people', count: names.length, names }),
+  })
   await followPeople()
   const poll = setInterval(followPeople, galleryPollMs)
   if (driverFor(config) === 'simulated') mainLog.warn('the lines are simulated: no real strike is driven')
@@ -312,7 +286,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       await operations.close()
       await store.close()
       await claim.release()
-      delay.disable()
+      eventLoop.close()
       clearInterval(keepingVigil)
       resolveEnded(lost)
       return lost

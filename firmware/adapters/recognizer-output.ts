@@ -1,5 +1,6 @@
 /** What drivers print in the recognizer process: lines for the log, of which a flood must not fill the disk. */
 import type { Readable } from 'node:stream'
+import { TokenBucket } from '../domain/token-bucket.js'
 import type { Clock, Log } from '../ports.js'
 
 /** Longer lines are cut: a driver may print without ever ending one. */
@@ -25,18 +26,13 @@ export function followOutput(streams: readonly Readable[], said: (line: string) 
 
 /** Logs lines and passes them on, as many as are allowed; of the others it says how many they were. */
 export function limitLines({ clock, log }: { clock: Clock; log: Log }, pass: (line: string) => void) {
-  let tokens = atOnce
-  let at = clock.now()
+  const allowed = new TokenBucket(atOnce, everyMs)
   let left = 0
   return (line: string): void => {
-    const earned = Math.floor((clock.now() - at) / everyMs)
-    at += earned * everyMs
-    tokens = Math.min(atOnce, tokens + earned)
-    if (tokens === 0) {
+    if (!allowed.take(clock.now())) {
       left++
       return
     }
-    tokens--
     if (left > 0) log.warn(`${left} lines of the recognizer's drivers were left out`)
     left = 0
     log.info(line)

@@ -2,8 +2,14 @@
  * What the running appliance can say of itself: one account behind `facelatch status`, the metrics and crash reports.
  * It overhears what the home is told, and adds what the home is not: how often what happened, and since when.
  */
+import type { LockState } from '../domain/door.js'
+import type { SessionPhase } from '../domain/enrolment-session.js'
 import type { NewEvent } from '../domain/events.js'
+import type { FanState } from '../domain/fan.js'
+import type { Mode } from '../domain/rules.js'
 import type { Broker, Clock } from '../ports.js'
+import type { HealthTopic } from './health.js'
+import type { StateReport } from './supervisor-types.js'
 
 export interface AccountFacts {
   readonly version: string
@@ -20,12 +26,24 @@ export interface Happening {
   readonly person?: string
 }
 
+/** What the home is told to remember. Each is absent until it was told the first time. */
+export interface Topics {
+  readonly 'lock/state'?: LockState
+  readonly 'door/state'?: string
+  readonly 'mode/state'?: Mode
+  readonly 'alarm/state'?: Readonly<Record<string, boolean>>
+  readonly 'enrol/state'?: { readonly state: SessionPhase }
+  readonly 'fan/state'?: Partial<Pick<FanState, 'celsius' | 'percent' | 'rpm' | 'fault'>>
+  readonly state?: StateReport
+  readonly health?: HealthTopic
+}
+
 export interface Account extends AccountFacts {
   readonly startedAt: string
   readonly uptimeSeconds: number
   readonly connected: boolean
-  /** The newest value of each retained topic, parsed where it is JSON: `state`, `lock/state`, `health`, … */
-  readonly topics: Readonly<Record<string, unknown>>
+  /** The newest value of each retained topic, parsed where it is JSON. */
+  readonly topics: Topics
   /** Since the start, by type. */
   readonly events: Readonly<Record<string, number>>
   /** The newest ones, newest first. */

@@ -15,6 +15,7 @@ import {
   stepLadder,
 } from '../domain/camera-ladder.js'
 import type { NewEvent } from '../domain/events.js'
+import { TokenBucket } from '../domain/token-bucket.js'
 import type { HostAnswer } from '../ports.js'
 import type { FromRecognizer } from './messages.js'
 
@@ -67,8 +68,8 @@ export class CameraCare {
   /** Kinds of fault that were told of this outage; undefined while nothing of it was. */
   #told: Set<FaultKind> | undefined
   #outage = false
-  #tokens = tellAtOnce
-  #tokensAt: number | undefined
+  /** Six outages in a row, then one in ten minutes. */
+  readonly #tellable = new TokenBucket(tellAtOnce, tellEveryMs)
 
   constructor(options: CameraCareOptions) {
     this.#options = options
@@ -159,7 +160,7 @@ export class CameraCare {
     const first = !this.#outage
     this.#outage = true
     if (this.#told === undefined) {
-      if (!this.#mayTell()) {
+      if (!this.#tellable.take(this.#now)) {
         if (first) {
           this.#untold++
           this.#missed++
@@ -192,16 +193,5 @@ export class CameraCare {
 
   #tell(event: NewEvent): CareEffect[] {
     return this.#told === undefined ? [] : [{ do: 'record', event }]
-  }
-
-  /** A token bucket: six outages in a row, then one in ten minutes. */
-  #mayTell(): boolean {
-    const earned = Math.floor((this.#now - (this.#tokensAt ?? this.#now)) / tellEveryMs)
-    if (earned > 0 || this.#tokensAt === undefined || this.#tokens === tellAtOnce)
-      this.#tokensAt = this.#tokens + earned >= tellAtOnce ? this.#now : this.#tokensAt! + earned * tellEveryMs
-    this.#tokens = Math.min(tellAtOnce, this.#tokens + earned)
-    if (this.#tokens === 0) return false
-    this.#tokens--
-    return true
   }
 }

@@ -78,7 +78,7 @@ export class CameraWatch {
   async #watch(session: number): Promise<void> {
     const over = () => session !== this.#session
     if (over()) return
-    const outcome = await this.#run(session, over).catch((error: Error) => this.#ports.faultOf(error))
+    const outcome = await this.#run(over).catch((error: Error) => this.#ports.faultOf(error))
     if (over()) return
     this.#leave()
     if (outcome === 'ended') {
@@ -91,12 +91,12 @@ export class CameraWatch {
   }
 
   /** One session, from opening to what ended it. */
-  async #run(session: number, over: () => boolean): Promise<CameraFault | 'ended' | 'closed'> {
+  async #run(over: () => boolean): Promise<CameraFault | 'ended' | 'closed'> {
     // A driver that still holds the last pipeline is not asked for another one.
     if (this.#ports.stuck() > 0)
       return { kind: 'stuck', reason: 'the camera driver does not let go of the last session' }
     const camera = await this.#ports.open()
-    if (session !== this.#session) {
+    if (over()) {
       await camera.close()
       return 'closed'
     }

@@ -2,6 +2,7 @@
 import { enrolAgain } from '../domain/enrolment.js'
 import type { Broker, CameraHost, Clock, Gpio, HostAnswer, Log, ModeKeeper, Store, StoreCare } from '../ports.js'
 import { savePerson, undoEnrolment } from './enrolment-store.js'
+import type { HealthTopic, OwnHealth } from './health.js'
 import type { ToRecognizer } from './messages.js'
 import type { Recorder } from './recorder.js'
 import type { Effect, SupervisorEvent, Timer } from './supervisor.js'
@@ -19,7 +20,7 @@ export interface EffectPorts {
   readonly struck: (on: boolean) => void
   readonly tellRecognizer: (message: ToRecognizer) => void
   readonly restartRecognizer: () => void
-  readonly ownHealth: () => object
+  readonly ownHealth: () => OwnHealth
 }
 
 type Executors = { readonly [K in Effect['do']]: (effect: Extract<Effect, { do: K }>) => void }
@@ -112,8 +113,8 @@ export function createEffects(
         .catch((error: Error) => ports.log.warn(`a snapshot was not sent: ${error.message}`))
     },
     'publish-health': ({ health, commands, camera }) => {
-      const supervisor = { ...ports.ownHealth(), commands, camera }
-      ports.broker.state('health', JSON.stringify({ recognizer: health, supervisor }))
+      const topic: HealthTopic = { recognizer: health, supervisor: { ...ports.ownHealth(), commands, camera } }
+      ports.broker.state('health', JSON.stringify(topic))
     },
     'restart-recognizer': () => ports.restartRecognizer(),
     'open-camera': () => ports.tellRecognizer({ type: 'camera', order: 'open' }),

@@ -1,9 +1,5 @@
 /** The account as metrics: a table from what is known to names in Prometheus' conventions. No person's name is a label. */
 import type { Account } from './account.js'
-import type { CameraAccount } from './camera-care.js'
-import type { Health } from './messages.js'
-import type { StrikeTimes } from './strike-latency.js'
-import type { StateReport } from './supervisor-types.js'
 
 export interface Metric {
   readonly name: string
@@ -17,25 +13,10 @@ interface Value {
   readonly labels?: Readonly<Record<string, string>>
 }
 
-/** The `health` topic. */
-interface HealthTopic {
-  readonly recognizer: Health
-  readonly supervisor: {
-    readonly peakMemory: number
-    readonly eventLoopDelayMs: Readonly<Record<'p50' | 'p99' | 'max', number>>
-    readonly commands: Readonly<Record<'obeyed' | 'refused', number>>
-    readonly strike?: StrikeTimes
-    readonly camera?: CameraAccount
-  }
-}
-
 export function metricsOf(account: Account): Metric[] {
   const { topics, events } = account
-  const state = topics.state as Partial<StateReport> | undefined
-  const health = topics.health as HealthTopic | undefined
-  const alarms = topics['alarm/state'] as Readonly<Record<string, boolean>> | undefined
-  const fan = topics['fan/state'] as { celsius?: number; percent?: number; rpm?: number } | undefined
-  const { recognizer, supervisor } = health ?? {}
+  const { state, 'alarm/state': alarms, 'fan/state': fan } = topics
+  const { recognizer, supervisor } = topics.health ?? {}
   const metrics: Metric[] = [
     gauge('info', 'What runs here; always 1', [
       {
@@ -69,7 +50,7 @@ export function metricsOf(account: Account): Metric[] {
     gauge('store_ok', '0 while events cannot be kept', one(is(state?.store, 'ok'))),
     gauge('people', 'People enrolled', one(state?.people)),
     counter('events_total', 'Events since the start', labelled('type', events)),
-    counter('commands_total', 'Commands by what became of them', labelled('outcome', supervisor?.commands ?? {})),
+    counter('commands_total', 'Commands by what became of them', labelled('outcome', { ...supervisor?.commands })),
     counter('frames_total', 'Frames judged since the recognizer started', one(recognizer?.frames)),
     counter('frames_dropped_total', 'Frames that were never looked at', one(recognizer?.dropped)),
     counter('sweeps_total', 'Frames searched whole for faces', one(recognizer?.sweeps)),

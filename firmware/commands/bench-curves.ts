@@ -6,6 +6,7 @@ import { openCamera, pictureFromRgb } from '../adapters/recognizer-native.js'
 import { loadConfig } from '../config.js'
 import type { Box, Face } from '../domain/types.js'
 import { type Cost, type CostChart, costSvg } from '../evaluation/cost-chart.js'
+import { seeded } from '../evaluation/random.js'
 import type { Picture, Recognizer, Template } from '../ports.js'
 import { clip } from './clips.js'
 import { openRecognizer } from './recognition.js'
@@ -175,11 +176,8 @@ async function byGallery(recognizer: Recognizer, tile: Pixels): Promise<Curve> {
 /** Vectors that point anywhere, ten a person; the same ones each time. */
 function strangers(count: number, dimensions: number): Template[] {
   const values = new Float32Array(count * dimensions)
-  let state = 1
-  for (let i = 0; i < values.length; i++) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    values[i] = state / 2 ** 31 - 1
-  }
+  const random = seeded(1)
+  for (let i = 0; i < values.length; i++) values[i] = 2 * random() - 1
   return Array.from({ length: count }, (_, i) => ({
     person: `Person ${Math.floor(i / 10)}`,
     embedding: values.subarray(i * dimensions, (i + 1) * dimensions),

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { createLog } from '../adapters/log-journal.js'
 import { openStore } from '../adapters/store-sqlite.js'
 import { wrongUsage } from '../app/errors.js'
-import type { Health } from '../app/messages.js'
+import type { HealthTopic } from '../app/health.js'
 import type { StrikeTimes } from '../app/strike-latency.js'
 import { loadConfig } from '../config.js'
 import { inRoot } from '../root.js'
@@ -20,19 +20,10 @@ verdict to the strike, over at least 200 grants while the recognizer works flat 
 --curves: what a frame costs by faces in view and by resolution, and a face by the size of the gallery, with a picture each
 in DIR (default: ./bench-out).`
 
-interface SupervisorHealth {
-  readonly peakMemory: number
-  readonly eventLoopDelayMs: { readonly p50: number; readonly p99: number; readonly max: number }
-  /** None before the first grant. */
-  readonly strike?: StrikeTimes
-}
-
-interface Row {
+interface Row extends HealthTopic {
   readonly clip: ClipName
   readonly seconds: number
   readonly fps: number
-  readonly recognizer: Health
-  readonly supervisor: SupervisorHealth
 }
 
 export async function main(args: string[]): Promise<number> {
@@ -98,7 +89,7 @@ async function curves(folder: string, json: boolean): Promise<number> {
 }
 
 async function measure(name: ClipName, folder: string): Promise<Row> {
-  let last: { recognizer: Health; supervisor: SupervisorHealth } | undefined
+  let last: HealthTopic | undefined
   let liveAt = 0
   const guard = await startGuard({
     folder,
@@ -141,7 +132,7 @@ async function measureStrike(folder: string): Promise<StrikeTimes> {
     },
     onMessage(topic, payload) {
       if (topic !== 'health') return
-      times = (JSON.parse(payload.toString('utf8')).supervisor as SupervisorHealth).strike
+      times = (JSON.parse(payload.toString('utf8')) as HealthTopic).supervisor.strike
       if ((times?.grants ?? 0) >= fewestGrants) enough()
     },
   })

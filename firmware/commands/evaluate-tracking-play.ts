@@ -2,8 +2,8 @@
 
 import { decodePicture } from '../adapters/pictures-sharp.js'
 import { pictureFromRgb } from '../adapters/recognizer-native.js'
-import { AroundRecognizer } from '../app/around-recognizer.js'
 import { Pipeline } from '../app/pipeline.js'
+import { OfTimedPictures, TimedPicture } from '../app/timed-picture.js'
 import type { Config } from '../config.js'
 import { points } from '../domain/geometry.js'
 import type { Box, Landmarks } from '../domain/types.js'
@@ -16,49 +16,12 @@ type Sequences = typeof import('../../tools/sequences/sequence.js')
 export type Plan = import('../../tools/sequences/cast.js').Plan
 type Still = import('../../tools/sequences/sprite.js').Still
 
-/** A frame of a sequence: the native one, at the time that the hand-cranked clock shows. */
-class SequencePicture implements Picture {
-  readonly arrived: number
-
-  constructor(
-    readonly native: Picture,
-    readonly sequence: number,
-    readonly at: number,
-  ) {
-    this.arrived = at
-  }
-
-  get width(): number {
-    return this.native.width
-  }
-
-  get height(): number {
-    return this.native.height
-  }
-
-  fingerprint(): number {
-    return this.native.fingerprint()
-  }
-
-  rgb(): Buffer {
-    return this.native.rgb()
-  }
-
-  release(): void {
-    this.native.release()
-  }
-}
-
 /** The recognizer, with what it said of every single face of the last frame. */
-class Witness extends AroundRecognizer {
+class Witness extends OfTimedPictures {
   answers: SingleAnswer[] = []
 
-  override detect(frame: Picture, regions?: readonly Box[]) {
-    return super.detect((frame as SequencePicture).native, regions)
-  }
-
   override async identify(frame: Picture, landmarks: readonly Landmarks[], boxes?: readonly Box[]) {
-    const result = await super.identify((frame as SequencePicture).native, landmarks, boxes)
+    const result = await super.identify(frame, landmarks, boxes)
     this.answers.push(
       ...result.faces.map(({ candidates: [best] }, i) => ({
         box: span(landmarks[i]!),
@@ -106,7 +69,7 @@ export class Theatre {
     const visits = new Visits({ rearmMs: this.#rearmMs })
     const judged: JudgedFrame[] = []
     for (const { index, at, width, height, pixels, truth } of this.#play(script, stills)) {
-      const frame = new SequencePicture(pictureFromRgb(pixels, width, height), index, at)
+      const frame = new TimedPicture(pictureFromRgb(pixels, width, height), at, index)
       this.#witness.answers = []
       const { tracks } = await this.#pipeline.frame(frame)
       frame.release()

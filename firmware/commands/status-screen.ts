@@ -1,13 +1,6 @@
 /** The account on one screen: a line a subject, and last what is wrong. */
-import type { Account } from '../app/account.js'
+import type { Account, Topics } from '../app/account.js'
 import type { StateReport } from '../app/supervisor-types.js'
-
-type Topics = Readonly<Record<string, unknown>>
-type Figures = Readonly<Record<string, number | undefined>>
-interface HealthTopic {
-  readonly recognizer?: Figures & { readonly frameMs?: Figures }
-  readonly supervisor?: Figures & { readonly eventLoopDelayMs?: Figures; readonly strike?: { fromVerdict: Figures } }
-}
 
 export interface Screen {
   readonly text: string
@@ -16,11 +9,18 @@ export interface Screen {
 
 export function screen(account: Account): Screen {
   const { topics } = account
-  const state = (topics.state ?? {}) as Partial<StateReport>
-  const problems = problemsOf(account, state)
+  const state: Partial<StateReport> = topics.state ?? {}
+  const alarms = alarmsOf(topics)
+  const problems = problemsOf(account, state, alarms)
   const rows: [subject: string, ...what: (string | undefined)[]][] = [
     ['facelatch', account.version, account.device.name, `pid ${account.pid}`, `up ${duration(account.uptimeSeconds)}`],
-    ['door', text(topics['lock/state']), text(topics['door/state']), `mode ${state.mode ?? 'normal'}`, alarms(topics)],
+    [
+      'door',
+      topics['lock/state'],
+      topics['door/state'],
+      `mode ${state.mode ?? 'normal'}`,
+      alarms.length === 0 ? 'no alarm' : `ALARM ${alarms.join(', ')}`,
+    ],
     ['camera', state.camera, ...pictures(topics)],
     ['recognizer', state.recognizer, state.engine, state.embedder, threshold(state), restarts(account)],
     ['people', count(state.people, 'enrolled'), enrolment(topics)],
@@ -49,13 +49,17 @@ export function screen(account: Account): Screen {
   return { text: lines.join('\n'), problems }
 }
 
-function problemsOf({ topics, broker, connected }: Account, state: Partial<StateReport>): string[] {
-  const alarm = (topics['alarm/state'] ?? {}) as Readonly<Record<string, boolean>>
-  const { fault } = (topics['fan/state'] ?? {}) as { fault?: string }
+/** Those that last. */
+const alarmsOf = ({ 'alarm/state': alarms = {} }: Topics) => Object.keys(alarms).filter((name) => alarms[name])
+
+function problemsOf(
+  { topics, broker, connected }: Account,
+  state: Partial<StateReport>,
+  alarms: readonly string[],
+): string[] {
+  const fault = topics['fan/state']?.fault
   return [
-    ...Object.keys(alarm)
-      .filter((name) => alarm[name])
-      .map((name) => `alarm: ${name.replace('_', ' ')}`),
+    ...alarms.map((name) => `alarm: ${name.replace('_', ' ')}`),
     ...(state.camera === 'fault' ? ['the camera gives no pictures: nobody is recognised, the exit button works'] : []),
     ...(state.camera === 'ended' ? ['the recording before the camera has ended'] : []),
     ...(state.recognizer === 'down' ? ['the recognizer is down and is being started again'] : []),
@@ -69,11 +73,9 @@ function problemsOf({ topics, broker, connected }: Account, state: Partial<State
   ]
 }
 
-const text = (value: unknown) => (typeof value === 'string' ? value : undefined)
 const count = (value: number | undefined, what: string) => (value === undefined ? undefined : `${value} ${what}`)
 const inUnit = (value: number | undefined, unit: string, digits = 0) =>
   value === undefined ? undefined : `${value.toFixed(digits)} ${unit}`
-const healthOf = (topics: Topics) => (topics.health ?? {}) as HealthTopic
 
 function duration(seconds: number): string {
   const days = Math.floor(seconds / 86_400)
@@ -83,17 +85,11 @@ function duration(seconds: number): string {
   return hours > 0 ? `${hours} h ${minutes} min` : minutes > 0 ? `${minutes} min` : `${seconds} s`
 }
 
-function alarms(topics: Topics): string {
-  const alarm = (topics['alarm/state'] ?? {}) as Readonly<Record<string, boolean>>
-  const on = Object.keys(alarm).filter((name) => alarm[name])
-  return on.length === 0 ? 'no alarm' : `ALARM ${on.join(', ')}`
-}
-
-function pictures(topics: Topics): (string | undefined)[] {
-  const { fps, frameMs, dropped } = healthOf(topics).recognizer ?? {}
+function pictures({ health }: Topics): (string | undefined)[] {
+  const { fps, frameMs, dropped } = health?.recognizer ?? {}
   return [
     inUnit(fps, 'frames/s', 1),
-    frameMs?.p50 === undefined ? undefined : `${frameMs.p50.toFixed(1)} ms a frame, p99 ${frameMs.p99?.toFixed(1)}`,
+    frameMs === undefined ? undefined : `${frameMs.p50.toFixed(1)} ms a frame, p99 ${frameMs.p99.toFixed(1)}`,
     count(dropped || undefined, 'dropped'),
   ]
 }
@@ -103,27 +99,25 @@ const threshold = ({ threshold }: Partial<StateReport>) =>
 const restarts = ({ events }: Account) => count(events.recognizer_lost, 'times started again')
 const rules = ({ rules }: Partial<StateReport>) => (rules === undefined ? undefined : `rules ${rules}`)
 
-function enrolment(topics: Topics): string | undefined {
-  const { state } = (topics['enrol/state'] ?? {}) as { state?: string }
+function enrolment({ 'enrol/state': enrolment }: Topics): string | undefined {
+  const state = enrolment?.state
   return state === undefined || state === 'idle' ? undefined : `enrolling: ${state}`
 }
 
-function fan(topics: Topics): (string | undefined)[] {
-  const { celsius, percent, rpm } = (topics['fan/state'] ?? {}) as Figures
+function fan({ 'fan/state': fan }: Topics): (string | undefined)[] {
+  const { celsius, percent, rpm } = fan ?? {}
   return [inUnit(celsius, '°C'), inUnit(percent, '%'), inUnit(rpm, 'rpm')]
 }
 
-function memory(topics: Topics): (string | undefined)[] {
-  const { recognizer, supervisor } = healthOf(topics)
+function memory({ health }: Topics): (string | undefined)[] {
+  const { recognizer, supervisor } = health ?? {}
   const peak = (name: string, bytes: number | undefined) =>
     bytes === undefined ? undefined : `${name} ${(bytes / 2 ** 20).toFixed(0)} MiB`
   const strike = supervisor?.strike?.fromVerdict.p99
   return [
     peak('supervisor', supervisor?.peakMemory),
     peak('recognizer', recognizer?.peakMemory),
-    supervisor?.eventLoopDelayMs?.p99 === undefined
-      ? undefined
-      : `event loop p99 ${supervisor.eventLoopDelayMs.p99.toFixed(1)} ms`,
+    supervisor === undefined ? undefined : `event loop p99 ${supervisor.eventLoopDelayMs.p99.toFixed(1)} ms`,
     strike === undefined ? undefined : `verdict to strike p99 ${strike.toFixed(1)} ms`,
   ]
 }

@@ -3,6 +3,7 @@
  * head. Seeded, so that the same stills give the same attacks. They are cheap to make and miss most of what makes real
  * attacks good: figures measured with them compare versions, and certify nothing.
  */
+import { type Random, seeded } from './random.js'
 
 /** RGB, 8 bits a channel, rows packed. */
 export interface Raster {
@@ -16,19 +17,7 @@ export type AttackKind = (typeof attackKinds)[number]
 
 const frame = { width: 640, height: 480 }
 
-type Random = () => number
 type Colour = readonly [number, number, number]
-
-/** Mulberry32 (Tommy Ettinger, public domain), in [0, 1). */
-export function seeded(seed: number): Random {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /**
  * `count` frames of 640 x 480 of one attack: the picture is held by a hand, so it drifts, tilts and turns a little, as the

@@ -3,13 +3,13 @@ import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import t from 'tap'
+import { seeded } from '../../firmware/evaluation/random.js'
 import { facenet, facenetScope } from '../../tools/models/facenet.js'
 import { readFrozenGraph } from '../../tools/models/frozen-graph.js'
 import { Graph, readEmbedder } from '../../tools/models/onnx.js'
 import { makeAlbum, media } from '../support/album.js'
 import { facelatch, root } from '../support/appliance.js'
 import { frozenGraph, inceptionResnetV1, prewhitened, randomWeights } from '../support/facenet-reference.js'
-import { seeded } from '../support/random.js'
 import { temporaryDirectory } from '../support/temp.js'
 
 t.setTimeout(300_000)

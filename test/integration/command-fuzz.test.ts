@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectAsync } from 'mqtt'
 import t from 'tap'
+import { seeded } from '../../firmware/evaluation/random.js'
 import { makeHome, startAppliance } from '../support/appliance.js'
 import { noMosquitto, startMosquitto } from '../support/mosquitto.js'
-import { seeded } from '../support/random.js'
 import { until } from '../support/temp.js'
 
 t.setTimeout(300_000)

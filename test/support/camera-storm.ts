@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'mqtt'
 import type { Test } from 'tap'
 import { systemClock } from '../../firmware/adapters/clock-system.js'
+import { seeded } from '../../firmware/evaluation/random.js'
 import { type Appliance, facelatch, type Home, makeHome, recognizersOf, startAppliance } from './appliance.js'
 import { FailingCamera } from './failing-camera.js'
 import { type SimulatedHost, simulateHost } from './host.js'
 import { freePort } from './mosquitto.js'
-import { seeded } from './random.js'
 import { type Owner, until } from './temp.js'
 
 export interface StormOptions {

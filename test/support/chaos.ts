@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type MqttClient } from 'mqtt'
 import type { Test } from 'tap'
+import { seeded } from '../../firmware/evaluation/random.js'
 import { type Appliance, clip, facelatch, type Home, makeHome, startAppliance } from './appliance.js'
 import { type BrokerProcess, startMosquitto } from './mosquitto.js'
 import { createNetwork, type Network } from './network.js'
-import { seeded } from './random.js'
 import { temporaryDirectory, until } from './temp.js'
 
 export interface ChaosOptions {

@@ -1,60 +1,16 @@
 /** facelatch itself: the pipeline and the recognizer that guard a door, on frames that are decoded already. */
 import { pictureFromRgb } from '../../../firmware/adapters/recognizer-native.js'
-import { AroundRecognizer } from '../../../firmware/app/around-recognizer.js'
 import { Pipeline } from '../../../firmware/app/pipeline.js'
+import { OfTimedPictures, TimedPicture } from '../../../firmware/app/timed-picture.js'
 import { facesOf, openRecognizer } from '../../../firmware/commands/recognition.js'
 import { type Config, loadConfig } from '../../../firmware/config.js'
 import { chooseTemplates, type Sample } from '../../../firmware/domain/enrolment.js'
-import type { Box, Landmarks } from '../../../firmware/domain/types.js'
 import { Visits } from '../../../firmware/domain/visits.js'
-import type { Picture, Recognizer } from '../../../firmware/ports.js'
+import type { Recognizer } from '../../../firmware/ports.js'
 import type { Contestant } from '../contestant.js'
 import type { RawFrame } from '../frames.js'
 
 const person = 'Alex'
-
-/** A frame at the stream time it was decoded with. */
-class TimedPicture implements Picture {
-  readonly sequence = 0
-  readonly arrived: number
-
-  constructor(
-    readonly native: Picture,
-    readonly at: number,
-  ) {
-    this.arrived = at
-  }
-
-  get width(): number {
-    return this.native.width
-  }
-
-  get height(): number {
-    return this.native.height
-  }
-
-  fingerprint(): number {
-    return this.native.fingerprint()
-  }
-
-  rgb(): Buffer {
-    return this.native.rgb()
-  }
-
-  release(): void {
-    this.native.release()
-  }
-}
-
-class Unwrapping extends AroundRecognizer {
-  override detect(frame: Picture, regions?: readonly Box[]) {
-    return super.detect((frame as TimedPicture).native, regions)
-  }
-
-  override identify(frame: Picture, landmarks: readonly Landmarks[], boxes?: readonly Box[]) {
-    return super.identify((frame as TimedPicture).native, landmarks, boxes)
-  }
-}
 
 /** The shipped configuration on one thread of the CPU. */
 export function benchConfig(): Config {
@@ -97,7 +53,7 @@ class Facelatch implements Contestant {
     this.engine = recognizer.engine
     this.#recognizer = recognizer
     this.#config = config
-    this.#pipeline = new Pipeline(new Unwrapping(recognizer), config)
+    this.#pipeline = new Pipeline(new OfTimedPictures(recognizer), config)
     this.#visits = this.#newVisits()
   }
 

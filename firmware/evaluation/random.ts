@@ -1,0 +1,13 @@
+/** Chance from a seed, the same each time: for evaluations, benchmarks and tests. */
+export type Random = () => number
+
+/** Mulberry32 (Tommy Ettinger, public domain), in [0, 1). */
+export function seeded(seed: number): Random {
+  let state = seed | 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
