@@ -42,6 +42,16 @@ async function keep(
 const spoil = (path: string) => overwrite(path, 4096, Buffer.alloc(statSync(path).size - 4096, 0xa5))
 const asideOf = (path: string) => readdirSync(dirname(path)).filter((name) => name.includes('.damaged-'))
 
+/** A process of its own, killed when the copy is made and not yet read through. */
+async function backUpUntilKilled(path: string): Promise<void> {
+  const child = script(`
+    const { openStore } = await import(${firmware('adapters/store-sqlite.js')})
+    const onStatement = (when, sql) => when === 'before' && sql.includes('integrity_check') && process.kill(process.pid, 'SIGKILL')
+    const store = await openStore({ path: ${JSON.stringify(path)}, log: ${silentLog}, onStatement })
+    await store.backup()`)
+  await output(child).catch(() => {})
+}
+
 t.test('a backup', async (t) => {
   t.test('holds what the store holds, for its owner only, and the newest ones are kept', async (t) => {
     const path = databasePath(t)
@@ -90,12 +100,7 @@ t.test('a backup', async (t) => {
     const folder = join(dirname(path), 'backups')
     const store = await open(t, path)
     await store.append({ type: 'started' }, false)
-    const child = script(`
-      const { openStore } = await import(${firmware('adapters/store-sqlite.js')})
-      const onStatement = (when, sql) => when === 'before' && sql.includes('integrity_check') && process.kill(process.pid, 'SIGKILL')
-      const store = await openStore({ path: ${JSON.stringify(path)}, log: ${silentLog}, onStatement })
-      await store.backup()`)
-    await output(child).catch(() => {})
+    await backUpUntilKilled(path)
     t.equal(readdirSync(folder).length, 1)
     t.same(listBackups(folder), [])
     await store.backup()
@@ -108,12 +113,7 @@ t.test('a backup', async (t) => {
     const folder = join(dirname(path), 'backups')
     const store = await open(t, path)
     await store.enrol('Quirinalia', [face], [])
-    const child = script(`
-      const { openStore } = await import(${firmware('adapters/store-sqlite.js')})
-      const onStatement = (when, sql) => when === 'before' && sql.includes('integrity_check') && process.kill(process.pid, 'SIGKILL')
-      const store = await openStore({ path: ${JSON.stringify(path)}, log: ${silentLog}, onStatement })
-      await store.backup()`)
-    await output(child).catch(() => {})
+    await backUpUntilKilled(path)
     const [draft] = readdirSync(folder)
     copyFileSync(join(folder, draft!), join(folder, `${draft}-journal`))
     copyFileSync(join(folder, draft!), `${path}.restoring`)
@@ -123,7 +123,7 @@ t.test('a backup', async (t) => {
     t.same(listBackups(folder), [], 'there is no backup that would be changed')
 
     await store.enrol('Vertumna', [face], [])
-    await output(child).catch(() => {})
+    await backUpUntilKilled(path)
     t.equal(readdirSync(folder).length, 1)
     await store.close()
     await keep(t, path)

@@ -1,11 +1,14 @@
 /** The real appliance under test: `facelatch run` in a process of its own, moved and read only from outside. */
-import { type ChildProcess, execFile } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { end, spawnChild } from './child.js'
+import { type CommandResult, end, run, spawnChild } from './child.js'
+
+export type { CommandResult } from './child.js'
+
 import { type Owner, temporaryDirectory } from './temp.js'
 
 export const root = fileURLToPath(new URL('../../../', import.meta.url))
@@ -21,30 +24,13 @@ export function shared(path: string): string | false {
   return existsSync(file) && file
 }
 
-export interface CommandResult {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** Runs one `facelatch` command to its end; its exit code is an answer, not an error. */
-export function facelatch(
+/** Runs one `facelatch` command to its end. */
+export const facelatch = (
   args: readonly string[],
   variables: NodeJS.ProcessEnv = {},
   program = cli,
-): Promise<CommandResult> {
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [program, ...args],
-      { env: { ...process.env, NODE_OPTIONS: '', ...variables }, maxBuffer: 1 << 28 },
-      (error, stdout, stderr) => {
-        const code = error ? (typeof error.code === 'number' ? error.code : 128) : 0
-        resolve({ code, stdout, stderr })
-      },
-    )
-  })
-}
+): Promise<CommandResult> =>
+  run(process.execPath, [program, ...args], { env: { ...process.env, NODE_OPTIONS: '', ...variables } })
 
 export interface Home {
   readonly folder: string

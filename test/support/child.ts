@@ -1,5 +1,5 @@
 /** Child processes that a test can kill and that never outlive it. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type ExecFileOptions, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { Owner } from './temp.js'
@@ -16,6 +16,21 @@ export function firmware(path: string): string {
 
 /** A Log for the code of a script. */
 export const silentLog = '{ debug() {}, info() {}, warn() {}, error() {} }'
+
+export interface CommandResult {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a program to its end; its exit code is an answer, not an error. */
+export function run(file: string, args: readonly string[], options: ExecFileOptions = {}): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    execFile(file, args, { maxBuffer: 1 << 28, ...options, encoding: 'utf8' }, (error, stdout, stderr) =>
+      resolve({ code: error ? (typeof error.code === 'number' ? error.code : 128) : 0, stdout, stderr }),
+    )
+  })
+}
 
 /** Runs a program that dies with this process, however that ends. Its stdout is a pipe. */
 export function spawnChild(t: Owner, command: readonly string[], stderr: 'inherit' | 'pipe' = 'inherit'): ChildProcess {

@@ -1,8 +1,9 @@
 /** A Debian tree, untouched below a layer in memory: entered, or booted with its own systemd. */
-import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { CommandResult } from './appliance.js'
+import type { CommandResult } from './child.js'
+import { enter } from './nspawn.js'
 import { type Owner, temporaryDirectory, until } from './temp.js'
 
 /** @returns the root of a copy whose changes are gone with the test. */
@@ -17,9 +18,6 @@ export function layered(t: Owner, tree: string): string {
   t.teardown(() => spawnSync('umount', ['--lazy', root]))
   return root
 }
-
-/** Without what tap puts into every Node: its files are not in there. */
-const plainly = ['env', '-u', 'NODE_OPTIONS']
 
 export type Inside = (...command: string[]) => Promise<CommandResult>
 
@@ -42,17 +40,7 @@ export async function boot(t: Owner, root: string, binds: readonly string[]): Pr
       await new Promise((resolve) => machine.once('exit', resolve))
     }
   })
-  const inside: Inside = (...command) =>
-    new Promise((resolve) => {
-      const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', SYSTEMD_PAGER: '' }
-      execFile(
-        'nsenter',
-        ['--target', init!, '--all', '--wd', ...plainly, ...command],
-        { env, cwd: '/', maxBuffer: 2 ** 26 },
-        (error, stdout, stderr) =>
-          resolve({ code: error ? (typeof error.code === 'number' ? error.code : 128) : 0, stdout, stderr }),
-      )
-    })
+  const inside: Inside = (...command) => enter(Number(init), command)
   await until('it has booted', async () => {
     if (machine.exitCode !== null) throw new Error(`the container did not start: ${complaint}`)
     const children = `/proc/${machine.pid}/task/${machine.pid}/children`

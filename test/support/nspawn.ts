@@ -1,5 +1,5 @@
 /** The service as it is installed, under a real systemd: Debian in a folder, booted in a container of its own. */
-import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
@@ -14,8 +14,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { systemClock } from '../../firmware/adapters/clock-system.js'
-import { type CommandResult, root } from './appliance.js'
-import { alive, end, spawnChild } from './child.js'
+import { root } from './appliance.js'
+import { alive, type CommandResult, end, run, spawnChild } from './child.js'
 import { type Owner, temporaryDirectory } from './temp.js'
 
 const tool = (name: string) => join(root, 'test/systemd', name)
@@ -56,6 +56,13 @@ export async function eventually(what: string, holds: () => boolean | Promise<bo
     await sleep(100)
   }
 }
+
+/** Runs something in the container whose init that is, as its root. */
+export const enter = (init: number, command: readonly string[]): Promise<CommandResult> =>
+  // tap's hooks for Node would be looked for inside.
+  run('nsenter', ['--target', String(init), '--all', '--wd=/', 'env', '-u', 'NODE_OPTIONS', ...command], {
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', SYSTEMD_PAGER: '' },
+  })
 
 export interface Machine {
   /** Runs something inside, as root; its exit code is an answer. */
@@ -116,24 +123,7 @@ export async function bootMachine(
   const gone = () => launched.exitCode !== null || launched.signalCode !== null
 
   let init = 0
-  // tap's hooks for Node would be looked for inside.
-  const inside = (command: readonly string[]) => [
-    '--target',
-    String(init),
-    '--all',
-    '--wd=/',
-    'env',
-    '-u',
-    'NODE_OPTIONS',
-    ...command,
-  ]
-  const run = (...command: string[]) =>
-    new Promise<CommandResult>((resolve) => {
-      const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', SYSTEMD_PAGER: '' }
-      execFile('nsenter', inside(command), { env }, (error, stdout, stderr) =>
-        resolve({ code: error ? (typeof error.code === 'number' ? error.code : 128) : 0, stdout, stderr }),
-      )
-    })
+  const inside = (...command: string[]) => enter(init, command)
   t.teardown(async () => {
     if (init !== 0 && alive(init)) process.kill(init, 'SIGKILL')
     await end(launched, 'SIGKILL')
@@ -141,16 +131,16 @@ export async function bootMachine(
   await eventually('its init runs', async () => {
     if (gone()) throw new Error(`no container could be started: ${complaints.trim()}`)
     init = named(descendants(launched.pid!), 'systemd')[0] ?? 0
-    return init !== 0 && (await run('systemctl', 'list-jobs')).code === 0
+    return init !== 0 && (await inside('systemctl', 'list-jobs')).code === 0
   })
 
   const machine: Machine = {
     init,
     mayLowerScores: has(init, 24),
     startedAt,
-    run,
+    run: inside,
     async said(...command) {
-      const { code, stdout, stderr } = await run(...command)
+      const { code, stdout, stderr } = await inside(...command)
       if (code !== 0) throw new Error(`${command.join(' ')}: ${code}: ${stderr.trim() || stdout.trim()}`)
       return stdout.trimEnd()
     },
