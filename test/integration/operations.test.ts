@@ -4,6 +4,7 @@ import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
+import { crashReports } from '../../firmware/adapters/crash-reports.js'
 import { clip, facelatch, makeHome, startAppliance } from '../support/appliance.js'
 import { until } from '../support/temp.js'
 
@@ -66,14 +67,8 @@ t.test('status, metrics, and a crash that names nobody', async (t) => {
   const { topics } = JSON.parse((await facelatch(['status', '--json', ...own])).stdout)
   process.kill(topics.health.supervisor.recognizerPid, 'SIGSEGV')
   const folder = join(home.folder, 'crashes')
-  await until('there is a report', async () => {
-    try {
-      return readdirSync(folder).length > 0
-    } catch {
-      return false
-    }
-  })
-  const report = readFileSync(join(folder, readdirSync(folder)[0]!), 'utf8')
+  await until('there is a report', async () => crashReports(folder).length > 0)
+  const report = readFileSync(crashReports(folder)[0]!.path, 'utf8')
   t.match(JSON.parse(report), { part: 'recognizer', reason: 'killed by SIGSEGV', account: { device: { id: 'test' } } })
   t.notMatch(report, /Quirinalia|"embedding"|"templates"/)
   t.match((await facelatch(['doctor', ...own])).stdout, /note +crash +the recognizer died at .*SIGSEGV; 1 such/)
