@@ -10,7 +10,8 @@ namespace facelatch {
 namespace {
 
 // Bounds memory when a crowd stands before the door.
-constexpr size_t mostInBatch = 16;
+constexpr size_t mostFaces = 8;
+constexpr int64_t mostInBatch = 2 * mostFaces;
 
 Error unusable() { return {Code::engine, "the embedder answered no finite vector; run: facelatch models verify"}; }
 
@@ -25,55 +26,44 @@ Embedder::Embedder(EngineFactory& engines, EmbedderOptions options)
                                             {2, 3, options_.height, options_.width},
                                             {mostInBatch, 3, options_.height, options_.width}}})) {}
 
+Similarity Embedder::placement(const Landmarks& landmarks) const {
+  return inverse(similarity(landmarks, options_.target));
+}
+
 std::vector<uint8_t> Embedder::align(const View& picture, const Landmarks& landmarks) const {
-  return warp(picture, inverse(similarity(landmarks, options_.target)), options_.width, options_.height);
+  return warp(picture, placement(landmarks), options_.width, options_.height);
 }
 
-std::vector<std::vector<float>> Embedder::embed(const std::vector<std::vector<uint8_t>>& aligned) {
-  std::vector<std::vector<uint8_t>> both = aligned;
-  for (const std::vector<uint8_t>& face : aligned) {
-    both.push_back(face);
-    mirror(both.back(), options_.width, options_.height);
-  }
-  std::vector<std::vector<float>> embeddings = infer(both);
-  for (size_t i = 0; i < aligned.size(); ++i) {
-    std::vector<float>& row = embeddings[i];
-    const std::vector<float>& mirrored = embeddings[aligned.size() + i];
-    std::transform(row.begin(), row.end(), mirrored.begin(), row.begin(), std::plus<float>());
-    if (!normaliseRow(row.data(), row.size())) throw unusable();
-  }
-  embeddings.resize(aligned.size());
-  return embeddings;
-}
-
-/// One row of length 1 for each picture.
-std::vector<std::vector<float>> Embedder::infer(const std::vector<std::vector<uint8_t>>& aligned) {
-  const size_t face = static_cast<size_t>(3) * options_.width * options_.height;
-  const size_t frozen = engine_->batch() > 0 ? static_cast<size_t>(engine_->batch()) : 0;
-  const size_t step = frozen > 0 ? frozen : mostInBatch;
-  std::vector<std::vector<float>> embeddings;
-  for (size_t begin = 0; begin < aligned.size(); begin += step) {
-    const size_t count = std::min(step, aligned.size() - begin);
-    const size_t rows = frozen > 0 ? frozen : count;
-    input_.reshape({static_cast<int64_t>(rows), 3, options_.height, options_.width});
-    std::fill(input_.values.begin() + static_cast<std::ptrdiff_t>(count * face), input_.values.end(), 0.f);
-    for (size_t i = 0; i < count; ++i) {
-      const View view{aligned[begin + i].data(), options_.width, options_.height,
-                      static_cast<size_t>(options_.width) * 3};
-      normalise(view, options_.normalisation, &input_.values[i * face]);
+std::vector<Embedded> Embedder::embed(const View& picture, const std::vector<Landmarks>& faces) {
+  std::vector<Shot> shots;
+  for (size_t begin = 0; begin < faces.size(); begin += mostFaces) {
+    Shot shot{Shot::Sampling::aligned, options_.width, options_.height, options_.normalisation};
+    shot.mirrored = shot.keep = true;
+    for (size_t i = begin; i < std::min(begin + mostFaces, faces.size()); ++i) {
+      shot.placements.push_back(placement(faces[i]));
     }
-    engine_->run(input_, outputs_);
-    if (outputs_[0].values.size() != rows * options_.dimensions) {
+    shots.push_back(std::move(shot));
+  }
+  engine_->look(picture, shots, answers_);
+  std::vector<Embedded> result;
+  for (size_t shot = 0; shot < shots.size(); ++shot) {
+    const size_t pieces = shots[shot].pieces();
+    Answer& answer = answers_[shot];
+    std::vector<float>& values = answer.outputs[0].values;
+    if (values.size() != 2 * pieces * options_.dimensions) {
       throw Error(Code::engine, "the embedder answered for another number of faces; run: facelatch models verify");
     }
-    for (size_t i = 0; i < count; ++i) {
-      const float* row = &outputs_[0].values[i * options_.dimensions];
-      std::vector<float> embedding(row, row + options_.dimensions);
+    for (size_t i = 0; i < pieces; ++i) {
+      float* row = &values[i * options_.dimensions];
+      float* turned = &values[(pieces + i) * options_.dimensions];
+      if (!normaliseRow(row, options_.dimensions) || !normaliseRow(turned, options_.dimensions)) throw unusable();
+      std::vector<float> embedding(options_.dimensions);
+      std::transform(row, row + options_.dimensions, turned, embedding.begin(), std::plus<float>());
       if (!normaliseRow(embedding.data(), embedding.size())) throw unusable();
-      embeddings.push_back(std::move(embedding));
+      result.push_back({std::move(embedding), std::move(answer.kept[i])});
     }
   }
-  return embeddings;
+  return result;
 }
 
 Clarity Embedder::clarity(const std::vector<uint8_t>& aligned) const {

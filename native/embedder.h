@@ -21,14 +21,21 @@ struct EmbedderOptions {
   size_t dimensions;
 };
 
+struct Embedded {
+  std::vector<float> embedding;
+  /// RGB packed.
+  std::vector<uint8_t> aligned;
+};
+
 class Embedder {
  public:
   Embedder(EngineFactory& engines, EmbedderOptions options);
 
   /// The input picture for one face, RGB packed. Throws ENGINE when the landmarks coincide.
   std::vector<uint8_t> align(const View& picture, const Landmarks& landmarks) const;
-  /// One row of length 1 for each aligned picture: the mean direction of it and of its mirror image. Throws ENGINE.
-  std::vector<std::vector<float>> embed(const std::vector<std::vector<uint8_t>>& aligned);
+  /// For each face its input picture and a row of length 1: the mean direction of it and of its mirror image. Throws
+  /// ENGINE.
+  std::vector<Embedded> embed(const View& picture, const std::vector<Landmarks>& faces);
 
   /// Of an aligned picture.
   Clarity clarity(const std::vector<uint8_t>& aligned) const;
@@ -36,12 +43,11 @@ class Embedder {
   size_t dimensions() const { return options_.dimensions; }
 
  private:
-  std::vector<std::vector<float>> infer(const std::vector<std::vector<uint8_t>>& aligned);
+  Similarity placement(const Landmarks& landmarks) const;
 
   EmbedderOptions options_;
   std::unique_ptr<Engine> engine_;
-  Tensor input_;
-  std::vector<Tensor> outputs_;
+  std::vector<Answer> answers_;
 };
 
 }  // namespace facelatch

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "shot.h"
+
 namespace facelatch {
 
 /// Names and shapes a model file must have; -1 stands for a dimension that must be free, 0 for one that may be
@@ -50,14 +52,31 @@ struct Tensor {
   }
 };
 
+/// What a network says of one shot.
+struct Answer {
+  /// In the order of the ModelSpec; empty for a shot of nothing.
+  std::vector<Tensor> outputs;
+  /// The pieces, RGB packed, where the shot wanted them.
+  std::vector<std::vector<uint8_t>> kept;
+};
+
 /// One loaded network. Not for two threads at once.
 class Engine {
  public:
   virtual ~Engine() = default;
+  /// An answer for each shot. Here the CPU cuts and each shot is one run; an engine with a device of its own cuts
+  /// there. Throws ENGINE.
+  virtual void look(const View& picture, const std::vector<Shot>& shots, std::vector<Answer>& answers);
   /// The number of items a run must have, or -1 when it is free: many published files are frozen at one.
   virtual int64_t batch() const = 0;
   /// Outputs come in the order of the ModelSpec. Throws ENGINE with the runtime's own words.
   virtual void run(const Tensor& input, std::vector<Tensor>& outputs) = 0;
+
+ private:
+  void runRows(const Tensor& rows, std::vector<Tensor>& outputs);
+
+  Tensor input_;
+  Tensor part_;
 };
 
 /// Makes engines that share one runtime and its threads.

@@ -1,63 +1,27 @@
-// One network on the GPU through enqueueV3, which TensorRT 8.5 to 11 share.
-#include "engine_tensorrt.h"
-
+// Networks on the GPU through enqueueV3, which TensorRT 8.5 to 11 share.
 #include <algorithm>
 #include <cstring>
+#include <list>
 
 #include "engine_module.h"
+#include "tensorrt_batch.h"
 
 namespace facelatch {
 namespace {
 
-/// Device memory and its page-locked mirror, which alone is copied without a detour. Grows and never shrinks: shapes
-/// come again with every frame.
-class Buffer {
- public:
-  Buffer() = default;
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() { release(); }
-
-  void hold(size_t bytes) {
-    if (bytes <= size_) return;
-    release();
-    checkCuda(cudaMalloc(&device_, bytes), "take device memory");
-    checkCuda(cudaHostAlloc(&host_, bytes, cudaHostAllocDefault), "take page-locked memory");
-    size_ = bytes;
-  }
-  void* device() const { return device_; }
-  float* host() const { return static_cast<float*>(host_); }
-
- private:
-  void release() {
-    cudaFree(device_);
-    cudaFreeHost(host_);
-    device_ = host_ = nullptr;
-    size_ = 0;
-  }
-
-  void* device_ = nullptr;
-  void* host_ = nullptr;
-  size_t size_ = 0;
-};
-
-std::vector<int64_t> shapeOf(const nvinfer1::Dims& dims) {
-  return {dims.d, dims.d + std::max<int32_t>(dims.nbDims, 0)};
-}
-
-struct Slot {
-  std::string name;
-  Buffer buffer;
-};
+/// Shapes of one network that are kept ready; a sweep has about ten.
+constexpr size_t mostBatches = 32;
 
 class TensorRtEngine : public Engine {
  public:
   TensorRtEngine(std::shared_ptr<TrtContext> shared, const std::string& path, const ModelSpec& spec)
-      : shared_(std::move(shared)), path_(path), engine_(shared_->engineFor(path, spec)) {
+      : shared_(std::move(shared)), path_(path), plan_(shared_->planOf(path, spec)) {
     check(spec);
-    context_.reset(engine_->createExecutionContext());
-    if (!context_)
-      throw Error(Code::modelLoad, "TensorRT cannot run model " + path_ + ": " + shared_->log.take("no context"));
+    try {
+      context_ = shared_->contextOf(*plan_.engine);
+    } catch (const Error& error) {
+      throw Error(Code::modelLoad, "TensorRT cannot run model " + path_ + ": " + error.what());
+    }
     // Kernels are loaded at first use; a driver that cannot run them says so now, while there is a CPU to fall back to.
     Tensor input;
     std::vector<Tensor> outputs;
@@ -69,72 +33,192 @@ class TensorRtEngine : public Engine {
 
   int64_t batch() const override { return batch_; }
 
-  void run(const Tensor& input, std::vector<Tensor>& outputs) override {
-    nvinfer1::Dims dims{};
-    dims.nbDims = static_cast<int32_t>(input.shape.size());
-    for (size_t i = 0; i < input.shape.size(); ++i) {
-      if (input.shape[i] < least_[i] || input.shape[i] > most_[i]) {
-        throw Error(Code::engine, "a picture makes an input of " + shapeText(input.shape) + " for " + path_ +
-                                      ", whose plan takes " + shapeText(least_) + " to " + shapeText(most_) +
-                                      "; lower the camera's size or raise recognizer.minFace");
+  void look(const View& picture, const std::vector<Shot>& shots, std::vector<Answer>& answers) override {
+    started_.clear();  // what an error left behind
+    shared_->show(picture);
+    answers.resize(shots.size());
+    std::vector<Row> rows;
+    for (size_t i = 0; i < shots.size(); ++i) {
+      answers[i].kept.clear();
+      answers[i].outputs.clear();
+      if (i > 0 && !(ShotForm(shots[i]) == ShotForm(shots[i - 1]))) startAll(shots, rows, answers);
+      const size_t pieces = shots[i].pieces();
+      for (size_t row = 0; row < shots[i].rows(); ++row) {
+        rows.push_back({i, row, row % pieces, row >= pieces});
       }
-      dims.d[i] = static_cast<std::decay_t<decltype(dims.d[0])>>(input.shape[i]);
     }
+    startAll(shots, rows, answers);
+    finishAll(shots, answers);
+  }
+
+  void run(const Tensor& input, std::vector<Tensor>& outputs) override {
+    requireFits(input.shape);
     const size_t bytes = input.values.size() * sizeof(float);
-    input_.buffer.hold(bytes);
-    std::memcpy(input_.buffer.host(), input.values.data(), bytes);
+    input_.hold(bytes);
+    std::memcpy(input_.host<void>(), input.values.data(), bytes);
     checkCuda(
-        cudaMemcpyAsync(input_.buffer.device(), input_.buffer.host(), bytes, cudaMemcpyHostToDevice, shared_->stream),
+        cudaMemcpyAsync(input_.device<void>(), input_.host<void>(), bytes, cudaMemcpyHostToDevice, shared_->stream),
         "copy a network's input");
-    require(context_->setInputShape(input_.name.c_str(), dims) &&
-            context_->setTensorAddress(input_.name.c_str(), input_.buffer.device()));
-    outputs.resize(outputs_.size());
-    for (size_t i = 0; i < outputs_.size(); ++i) {
-      outputs[i].reshape(shapeOf(context_->getTensorShape(outputs_[i]->name.c_str())));
-      outputs_[i]->buffer.hold(std::max<size_t>(outputs[i].values.size() * sizeof(float), sizeof(float)));
-      require(context_->setTensorAddress(outputs_[i]->name.c_str(), outputs_[i]->buffer.device()));
+    shared_->lend(*context_);
+    require(context_->setInputShape(inputName_.c_str(), dimsOf(input.shape)) &&
+            context_->setTensorAddress(inputName_.c_str(), input_.device<void>()));
+    outputs.resize(outputNames_.size());
+    while (outputs_.size() < outputNames_.size()) outputs_.push_back(std::make_unique<CudaBuffer>());
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const char* name = outputNames_[i].c_str();
+      outputs[i].reshape(shapeOf(context_->getTensorShape(name)));
+      outputs_[i]->hold(std::max<size_t>(outputs[i].values.size() * sizeof(float), sizeof(float)));
+      require(context_->setTensorAddress(name, outputs_[i]->device<void>()));
     }
     require(context_->enqueueV3(shared_->stream));
-    for (size_t i = 0; i < outputs_.size(); ++i) {
-      Buffer& buffer = outputs_[i]->buffer;
-      checkCuda(cudaMemcpyAsync(buffer.host(), buffer.device(), outputs[i].values.size() * sizeof(float),
-                                cudaMemcpyDeviceToHost, shared_->stream),
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      checkCuda(cudaMemcpyAsync(outputs_[i]->host<void>(), outputs_[i]->device<void>(),
+                                outputs[i].values.size() * sizeof(float), cudaMemcpyDeviceToHost, shared_->stream),
                 "copy a network's output");
     }
-    checkCuda(cudaStreamSynchronize(shared_->stream), "run a network");
-    for (size_t i = 0; i < outputs_.size(); ++i) {
-      std::memcpy(outputs[i].values.data(), outputs_[i]->buffer.host(), outputs[i].values.size() * sizeof(float));
+    shared_->wait("run a network");
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      std::memcpy(outputs[i].values.data(), outputs_[i]->host<void>(), outputs[i].values.size() * sizeof(float));
     }
   }
 
  private:
+  /// A row of a shot, and the piece of the picture that it shows.
+  struct Row {
+    size_t shot;
+    size_t row;
+    size_t piece;
+    bool mirrored;
+  };
+  struct Started {
+    TrtBatch* batch;
+    std::vector<Row> rows;
+  };
+
+  /// Queues rows of one form, as many at a time as the network takes, and empties the list.
+  void startAll(const std::vector<Shot>& shots, std::vector<Row>& rows, std::vector<Answer>& answers) {
+    const size_t most = static_cast<size_t>(batch_ > 0 ? batch_ : most_[0]);
+    for (size_t begin = 0; begin < rows.size(); begin += most) {
+      const size_t count = std::min(most, rows.size() - begin);
+      const ShotForm form(shots[rows[begin].shot]);
+      const size_t room = roomFor(count);
+      const auto ready = find(form, room);
+      const auto runs = [&](const Started& one) { return ready != batches_.end() && one.batch == ready->get(); };
+      // Its buffers hold one answer; and to make a new one another may have to go.
+      if (ready == batches_.end() || std::any_of(started_.begin(), started_.end(), runs)) finishAll(shots, answers);
+      TrtBatch& batch = ready != batches_.end() ? use(ready) : make(form, room);
+      batch.boxes().count = static_cast<int32_t>(count);
+      std::vector<Row> these(rows.begin() + static_cast<std::ptrdiff_t>(begin),
+                             rows.begin() + static_cast<std::ptrdiff_t>(begin + count));
+      for (size_t i = 0; i < count; ++i) batch.boxes().rows()[i] = boxOf(shots[these[i].shot], these[i]);
+      batch.start();
+      started_.push_back({&batch, std::move(these)});
+    }
+    rows.clear();
+  }
+
+  void finishAll(const std::vector<Shot>& shots, std::vector<Answer>& answers) {
+    if (started_.empty()) return;
+    shared_->wait("run a network");
+    for (const Started& one : started_) {
+      for (size_t i = 0; i < one.rows.size(); ++i) {
+        const Row& row = one.rows[i];
+        const Shot& shot = shots[row.shot];
+        Answer& answer = answers[row.shot];
+        answer.outputs.resize(outputNames_.size());
+        for (size_t output = 0; output < outputNames_.size(); ++output) {
+          Tensor& tensor = answer.outputs[output];
+          if (tensor.shape.empty() || row.row == 0) {
+            std::vector<int64_t> shape = one.batch->shape(output);
+            shape[0] = static_cast<int64_t>(shot.rows());
+            tensor.reshape(shape);
+          }
+          const size_t each = tensor.values.size() / shot.rows();
+          std::copy_n(one.batch->row(output, i), each,
+                      tensor.values.begin() + static_cast<std::ptrdiff_t>(row.row * each));
+        }
+        if (shot.keep && !row.mirrored) {
+          const uint8_t* piece = one.batch->piece(i);
+          answer.kept.emplace_back(piece, piece + static_cast<size_t>(3) * static_cast<size_t>(shot.width) *
+                                                      static_cast<size_t>(shot.height));
+        }
+      }
+    }
+    started_.clear();
+  }
+
+  static CudaRow boxOf(const Shot& shot, const Row& row) {
+    if (shot.sampling == Shot::Sampling::aligned) {
+      const Similarity& to = shot.placements[row.piece];
+      return {{to.a, to.b, to.tx, to.ty}, warpGrid(to), row.mirrored ? 1 : 0};
+    }
+    const Box& box = shot.regions[row.piece];
+    return {{box.x, box.y, box.width, box.height}, 1, 0};
+  }
+
+  /// Powers of two, so that a crowd that comes and goes needs few shapes.
+  size_t roomFor(size_t count) const {
+    if (batch_ > 0) return static_cast<size_t>(batch_);
+    size_t room = static_cast<size_t>(least_[0]);
+    while (room < count) room *= 2;
+    return std::min(room, static_cast<size_t>(most_[0]));
+  }
+
+  using Batches = std::list<std::unique_ptr<TrtBatch>>;
+
+  Batches::iterator find(const ShotForm& form, size_t rows) {
+    return std::find_if(batches_.begin(), batches_.end(),
+                        [&](const auto& batch) { return batch->rows() == rows && batch->form() == form; });
+  }
+
+  TrtBatch& use(Batches::iterator batch) {
+    batches_.splice(batches_.begin(), batches_, batch);
+    return *batches_.front();
+  }
+
+  /// The one longest unused goes: a picture of another size has other shapes altogether.
+  TrtBatch& make(const ShotForm& form, size_t rows) {
+    requireFits({static_cast<int64_t>(rows), 3, form.height, form.width});
+    if (batches_.size() >= mostBatches) batches_.pop_back();
+    batches_.push_front(std::make_unique<TrtBatch>(shared_, plan_, inputName_, outputNames_, form, rows));
+    return *batches_.front();
+  }
+
+  void requireFits(const std::vector<int64_t>& shape) const {
+    for (size_t i = 0; i < shape.size(); ++i) {
+      if (shape[i] < least_[i] || shape[i] > most_[i]) {
+        throw Error(Code::engine, "a picture makes an input of " + shapeText(shape) + " for " + path_ +
+                                      ", whose plan takes " + shapeText(least_) + " to " + shapeText(most_) +
+                                      "; lower the camera's size or raise recognizer.minFace");
+      }
+    }
+  }
+
   void check(const ModelSpec& spec) {
     std::vector<std::string> inputs, outputs;
-    for (int32_t i = 0; i < engine_->getNbIOTensors(); ++i) {
-      const char* name = engine_->getIOTensorName(i);
-      const bool in = engine_->getTensorIOMode(name) == nvinfer1::TensorIOMode::kINPUT;
+    for (int32_t i = 0; i < plan_.engine->getNbIOTensors(); ++i) {
+      const char* name = plan_.engine->getIOTensorName(i);
+      const bool in = plan_.engine->getTensorIOMode(name) == nvinfer1::TensorIOMode::kINPUT;
       (in ? inputs : outputs).emplace_back(name);
     }
     if (inputs.size() != 1) refuse("it has " + std::to_string(inputs.size()) + " inputs, not one");
-    input_.name = match(spec.input, "input", inputs);
-    const int64_t first = engine_->getTensorShape(input_.name.c_str()).d[0];
+    inputName_ = match(spec.input, "input", inputs);
+    const int64_t first = plan_.engine->getTensorShape(inputName_.c_str()).d[0];
     batch_ = first > 0 ? first : -1;
     using Select = nvinfer1::OptProfileSelector;
-    least_ = shapeOf(engine_->getProfileShape(input_.name.c_str(), 0, Select::kMIN));
-    most_ = shapeOf(engine_->getProfileShape(input_.name.c_str(), 0, Select::kMAX));
+    least_ = shapeOf(plan_.engine->getProfileShape(inputName_.c_str(), 0, Select::kMIN));
+    most_ = shapeOf(plan_.engine->getProfileShape(inputName_.c_str(), 0, Select::kMAX));
     if (least_ != spec.range.least || most_ != spec.range.most) {
       const bool frozen = batch_ > 0 && spec.input.shape[0] == 0;
-      if (!frozen) refuse("its input " + input_.name + " cannot change its shape");
+      if (!frozen) refuse("its input " + inputName_ + " cannot change its shape");
     }
     for (const TensorSpec& output : spec.outputs) {
-      outputs_.push_back(std::make_unique<Slot>());
-      outputs_.back()->name = match(output, "output", outputs);
+      outputNames_.push_back(match(output, "output", outputs));
     }
     // Every output needs an address, also one that nobody reads.
     for (const std::string& name : outputs) {
-      const bool known =
-          std::any_of(outputs_.begin(), outputs_.end(), [&](const auto& slot) { return slot->name == name; });
-      if (!known) refuse("it has an output named " + name + " that nothing reads");
+      if (std::find(outputNames_.begin(), outputNames_.end(), name) == outputNames_.end())
+        refuse("it has an output named " + name + " that nothing reads");
     }
   }
 
@@ -142,10 +226,10 @@ class TensorRtEngine : public Engine {
     if (spec.name.empty() && names.size() != 1) refuse("it has more than one " + kind);
     const auto found = spec.name.empty() ? names.begin() : std::find(names.begin(), names.end(), spec.name);
     if (found == names.end()) refuse("it has no " + kind + " named " + spec.name);
-    if (engine_->getTensorDataType(found->c_str()) != nvinfer1::DataType::kFLOAT) {
+    if (plan_.engine->getTensorDataType(found->c_str()) != nvinfer1::DataType::kFLOAT) {
       refuse(kind + " " + *found + " is not of 32-bit floats");
     }
-    const std::vector<int64_t> shape = shapeOf(engine_->getTensorShape(found->c_str()));
+    const std::vector<int64_t> shape = shapeOf(plan_.engine->getTensorShape(found->c_str()));
     bool fits = shape.size() == spec.shape.size();
     for (size_t i = 0; fits && i < shape.size(); ++i) {
       // Free in the file and in one size only in the profile is fixed here.
@@ -168,12 +252,16 @@ class TensorRtEngine : public Engine {
 
   std::shared_ptr<TrtContext> shared_;
   std::string path_;
-  std::unique_ptr<nvinfer1::ICudaEngine> engine_;
-  std::unique_ptr<nvinfer1::IExecutionContext> context_;
+  TrtPlan plan_;
   int64_t batch_ = -1;
   std::vector<int64_t> least_, most_;
-  Slot input_;
-  std::vector<std::unique_ptr<Slot>> outputs_;
+  std::string inputName_;
+  std::vector<std::string> outputNames_;
+  std::unique_ptr<nvinfer1::IExecutionContext> context_;
+  CudaBuffer input_;
+  std::vector<std::unique_ptr<CudaBuffer>> outputs_;
+  Batches batches_;
+  std::vector<Started> started_;
 };
 
 class TensorRtFactory : public EngineFactory {
@@ -193,78 +281,7 @@ class TensorRtFactory : public EngineFactory {
   std::shared_ptr<TrtContext> shared_;
 };
 
-/// Half precision pays where the chip has it at full rate or better: Nano, TX2, and everything since Volta.
-bool fastHalf(int major, int minor) {
-  const int capability = 10 * major + minor;
-  return capability == 53 || capability == 60 || capability == 62 || capability >= 70;
-}
-
 }  // namespace
-
-void TrtLog::log(Severity severity, const char* text) noexcept {
-  if (severity > Severity::kERROR) return;
-  try {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    (first_.empty() ? first_ : last_) = oneLine(text);
-  } catch (...) {  // out of memory: the message is lost, the failure is still seen by its caller
-  }
-}
-
-std::string TrtLog::take(const std::string& otherwise) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  const std::string said = first_.empty() ? otherwise : last_.empty() ? first_ : first_ + " / " + last_;
-  first_.clear();
-  last_.clear();
-  return said;
-}
-
-void checkCuda(cudaError_t result, const char* what) {
-  if (result == cudaSuccess) return;
-  cudaGetLastError();  // an error that is told is not told again to the next call
-  throw Error(Code::engine, std::string("CUDA cannot ") + what + ": " + cudaGetErrorString(result) +
-                                "; look for NVRM lines in dmesg and restart");
-}
-
-TrtContext::TrtContext(const TensorRtOptions& options) : cache(options.plans) {
-  int devices = 0;
-  const cudaError_t counted = cudaGetDeviceCount(&devices);
-  if (counted != cudaSuccess || devices == 0) {
-    throw Error(Code::modelLoad, std::string("no GPU for TensorRT: ") +
-                                     (counted != cudaSuccess ? cudaGetErrorString(counted) : "there is no device") +
-                                     "; check the driver with nvidia-smi or tegrastats");
-  }
-  cudaDeviceProp device{};
-  checkCuda(cudaGetDeviceProperties(&device, 0), "read the device's properties");
-  key.capability = std::to_string(device.major) + "." + std::to_string(device.minor);
-  key.device = device.name;
-  // Of the library that runs, and of the headers: a plan is tied to the exact build.
-  key.runtime = std::to_string(NV_TENSORRT_MAJOR) + "." + std::to_string(NV_TENSORRT_MINOR) + "." +
-                std::to_string(NV_TENSORRT_PATCH);
-  if (getInferLibVersion() != NV_TENSORRT_VERSION) {
-    key.runtime += " on library " + std::to_string(getInferLibVersion());
-  }
-#if NV_TENSORRT_MAJOR < 11
-  half = options.precision == Precision::fp16 ||
-         (options.precision == Precision::automatic && fastHalf(device.major, device.minor));
-#else
-  // TensorRT 11 computes in the types of the file, which are FP32 here.
-  if (options.precision == Precision::fp16) {
-    throw Error(Code::modelLoad,
-                "TensorRT 11 has no FP16 for FP32 model files; set recognizer.precision to auto or fp32");
-  }
-#endif
-  key.precision = half ? "fp16" : "fp32";
-  runtime.reset(nvinfer1::createInferRuntime(log));
-  if (!runtime) throw Error(Code::modelLoad, "TensorRT does not start: " + log.take("it said nothing"));
-  checkCuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "make a stream");
-}
-
-TrtContext::~TrtContext() {
-  if (stream != nullptr) cudaStreamDestroy(stream);
-}
-
-void TrtContext::note(const std::string& text) { notes.push_back(text); }
-
 }  // namespace facelatch
 
 extern "C" __attribute__((visibility("default"))) void FACELATCH_TENSORRT_ENTRY(

@@ -171,11 +171,14 @@ Similarity inverse(const Similarity& transform) {
   return {a, b, -(a * transform.tx - b * transform.ty), -(b * transform.tx + a * transform.ty)};
 }
 
-std::vector<uint8_t> warp(const View& source, const Similarity& toSource, int width, int height) {
+int warpGrid(const Similarity& toSource) {
   // A large face is shrunk: one bilinear sample a pixel would skip source pixels, so each pixel averages a grid of
   // them.
-  const double scale = std::hypot(toSource.a, toSource.b);
-  const int grid = clampTo(std::ceil(scale - 0.25), 1, 8);
+  return clampTo(std::ceil(std::hypot(toSource.a, toSource.b) - 0.25), 1, 8);
+}
+
+std::vector<uint8_t> warp(const View& source, const Similarity& toSource, int width, int height) {
+  const int grid = warpGrid(toSource);
   const float share = 1.f / static_cast<float>(grid * grid);
   std::vector<uint8_t> out(static_cast<size_t>(width) * height * 3);
   uint8_t* target = out.data();

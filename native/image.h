@@ -15,6 +15,8 @@ struct View {
   int width;
   int height;
   size_t stride;
+  /// Views of one id show the same pixels, so that a device gets them once; 0 promises nothing.
+  uint64_t id = 0;
 };
 
 struct Box {
@@ -53,6 +55,9 @@ Similarity similarity(const Landmarks& from, const Landmarks& to);
 
 /// Throws ENGINE for a transform of scale zero.
 Similarity inverse(const Similarity& transform);
+
+/// Samples along each axis that a pixel of `warp` averages.
+int warpGrid(const Similarity& toSource);
 
 /// The width x height picture, RGB packed, whose pixel (x, y) is the source at `toSource` of it; black beyond the
 /// source.

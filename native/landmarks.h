@@ -16,13 +16,12 @@ class Landmarker {
  public:
   Landmarker(EngineFactory& engines, const std::string& onet);
 
-  /// The points of a face, settled; as given where O-Net takes it for none, or they run away. Throws ENGINE.
-  Landmarks settle(const View& picture, const Landmarks& face);
+  /// The points of each face, settled; as given where O-Net takes it for none, or they run away. Throws ENGINE.
+  std::vector<Landmarks> settle(const View& picture, const std::vector<Landmarks>& faces);
 
  private:
   std::unique_ptr<Engine> engine_;
-  Tensor input_;
-  std::vector<Tensor> outputs_;
+  std::vector<Answer> answers_;
 };
 
 }  // namespace facelatch

@@ -14,51 +14,6 @@ constexpr size_t mostInBatch = 16;
 constexpr size_t classes = 3;
 constexpr size_t live = 1;
 
-/// Where a pixel of the small picture comes from along one axis.
-struct Tap {
-  int first;
-  int second;
-  float share;
-};
-
-std::vector<Tap> taps(double from, double length, int outputs) {
-  const double step = length / outputs;
-  const int low = static_cast<int>(from), high = static_cast<int>(from + length) - 1;
-  std::vector<Tap> result;
-  for (int i = 0; i < outputs; ++i) {
-    const double at = from + (i + 0.5) * step - 0.5;
-    const double left = std::floor(at);
-    result.push_back({std::clamp(static_cast<int>(left), low, high), std::clamp(static_cast<int>(left) + 1, low, high),
-                      static_cast<float>(at - left)});
-  }
-  return result;
-}
-
-/// Bilinear without averaging, however much it shrinks: the nets were taught with what that leaves of a print's or a
-/// screen's grain.
-void sample(const View& picture, const Box& region, const LivenessNetOptions& net, float* planes) {
-  const std::vector<Tap> columns = taps(region.x, region.width, net.width);
-  const std::vector<Tap> rows = taps(region.y, region.height, net.height);
-  const size_t area = static_cast<size_t>(net.width) * net.height;
-  for (int y = 0; y < net.height; ++y) {
-    const uint8_t* upper = picture.pixels + rows[y].first * picture.stride;
-    const uint8_t* lower = picture.pixels + rows[y].second * picture.stride;
-    const float down = rows[y].share;
-    for (int x = 0; x < net.width; ++x) {
-      const auto [first, second, right] = columns[x];
-      for (int channel = 0; channel < 3; ++channel) {
-        const auto across = [&, left = first, next = second, part = right](const uint8_t* row) {
-          return (1 - part) * row[3 * left + channel] + part * row[3 * next + channel];
-        };
-        const float value = (1 - down) * across(upper) + down * across(lower);
-        const int plane = net.normalisation.bgr ? 2 - channel : channel;
-        planes[plane * area + static_cast<size_t>(y) * net.width + x] =
-            (value - net.normalisation.mean[plane]) * net.normalisation.scale[plane];
-      }
-    }
-  }
-}
-
 /// log(p / (1 - p)) of the class "live" from the last layer's values.
 float logOdds(const float* values) {
   const float most = *std::max_element(values, values + classes);
@@ -100,24 +55,21 @@ std::vector<std::vector<float>> Liveness::judge(const View& picture, const std::
   std::vector<std::vector<float>> odds(faces.size());
   for (Net& net : nets_) {
     const LivenessNetOptions& options = net.options;
-    const size_t crop = static_cast<size_t>(3) * options.width * options.height;
-    const size_t frozen = net.engine->batch() > 0 ? static_cast<size_t>(net.engine->batch()) : 0;
-    const size_t step = frozen > 0 ? frozen : mostInBatch;
-    for (size_t begin = 0; begin < faces.size(); begin += step) {
-      const size_t count = std::min(step, faces.size() - begin);
-      const size_t rows = frozen > 0 ? frozen : count;
-      input_.reshape({static_cast<int64_t>(rows), 3, options.height, options.width});
-      std::fill(input_.values.begin() + static_cast<std::ptrdiff_t>(count * crop), input_.values.end(), 0.f);
+    for (size_t begin = 0; begin < faces.size(); begin += mostInBatch) {
+      const size_t count = std::min(mostInBatch, faces.size() - begin);
+      // Without averaging, however much it shrinks: the nets were taught with what that leaves of a print's or a
+      // screen's grain.
+      Shot shot{Shot::Sampling::bilinear, options.width, options.height, options.normalisation};
       for (size_t i = 0; i < count; ++i) {
-        const Box region = livenessCrop(faces[begin + i], options.crop, picture.width, picture.height);
-        sample(picture, region, options, &input_.values[i * crop]);
+        shot.regions.push_back(livenessCrop(faces[begin + i], options.crop, picture.width, picture.height));
       }
-      net.engine->run(input_, outputs_);
-      if (outputs_[0].values.size() != rows * classes) {
+      net.engine->look(picture, {shot}, answers_);
+      const std::vector<float>& values = answers_[0].outputs[0].values;
+      if (values.size() != count * classes) {
         throw Error(Code::engine, "a liveness net answered for another number of faces; run: facelatch models verify");
       }
       for (size_t i = 0; i < count; ++i) {
-        const float value = logOdds(&outputs_[0].values[i * classes]);
+        const float value = logOdds(&values[i * classes]);
         if (!std::isfinite(value)) {
           throw Error(Code::engine, "a liveness net answered no finite number; run: facelatch models verify");
         }

@@ -38,8 +38,7 @@ class Liveness {
   };
 
   std::vector<Net> nets_;
-  Tensor input_;
-  std::vector<Tensor> outputs_;
+  std::vector<Answer> answers_;
 };
 
 }  // namespace facelatch

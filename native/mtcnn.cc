@@ -72,10 +72,18 @@ Mtcnn::Mtcnn(EngineFactory& engines, DetectorOptions options)
 
 std::vector<Face> Mtcnn::detect(const View& picture, DetectTimings& timings) {
   const auto start = std::chrono::steady_clock::now();
-  std::vector<Candidate> candidates;
+  const Box whole{0, 0, static_cast<double>(picture.width), static_cast<double>(picture.height)};
+  std::vector<Shot> levels;
   for (const double scale : pyramid(picture.width, picture.height, options_.minFace, options_.factor)) {
-    propose(picture, scale, candidates);
+    levels.push_back({Shot::Sampling::averaged,
+                      static_cast<int>(std::ceil(picture.width * scale)),
+                      static_cast<int>(std::ceil(picture.height * scale)),
+                      normalisation,
+                      {whole}});
   }
+  pnet_->look(picture, levels, answers_);
+  std::vector<Candidate> candidates;
+  for (size_t i = 0; i < levels.size(); ++i) propose(picture, levels[i], answers_[i], candidates);
   suppress(candidates, 0.7, Overlap::ofUnion);
   keepBest(candidates, mostCandidates);
   for (Candidate& candidate : candidates) candidate.box = squared(regressed(candidate.box, candidate.regression));
@@ -89,22 +97,17 @@ std::vector<Face> Mtcnn::refine(const View& picture, const std::vector<Box>& reg
   return refineCandidates(picture, std::move(candidates), timings);
 }
 
-void Mtcnn::propose(const View& picture, double scale, std::vector<Candidate>& found) {
-  const int width = static_cast<int>(std::ceil(picture.width * scale));
-  const int height = static_cast<int>(std::ceil(picture.height * scale));
-  input_.reshape({1, 3, height, width});
-  resample(picture, {0, 0, static_cast<double>(picture.width), static_cast<double>(picture.height)}, width, height,
-           normalisation, input_.values.data());
-  pnet_->run(input_, outputs_);
-  const Tensor& prob = outputs_[0];
-  const Tensor& regression = outputs_[1];
+void Mtcnn::propose(const View& picture, const Shot& level, const Answer& answer, std::vector<Candidate>& found) const {
+  const Tensor& prob = answer.outputs[0];
+  const Tensor& regression = answer.outputs[1];
   const int64_t rows = prob.shape[2], columns = prob.shape[3];
   const size_t plane = static_cast<size_t>(rows * columns);
   if (regression.values.size() != 4 * plane) {
     throw Error(Code::engine, "P-Net answered maps of different sizes; run: facelatch models verify");
   }
   // Rounding the scaled picture up to whole pixels stretches it a little, and each axis on its own.
-  const double toX = static_cast<double>(picture.width) / width, toY = static_cast<double>(picture.height) / height;
+  const double toX = static_cast<double>(picture.width) / level.width;
+  const double toY = static_cast<double>(picture.height) / level.height;
   std::vector<Candidate> candidates;
   for (size_t cell = 0; cell < plane; ++cell) {
     const float score = prob.values[plane + cell];
@@ -122,27 +125,25 @@ void Mtcnn::propose(const View& picture, double scale, std::vector<Candidate>& f
 /// Runs the crops through R-Net or O-Net and keeps the candidates that reach `least`.
 void Mtcnn::score(Engine& engine, const View& picture, int side, size_t batch, float least, bool landmarks,
                   std::vector<Candidate>& candidates) {
-  const size_t crop = static_cast<size_t>(3) * side * side;
   std::vector<Candidate> kept;
   for (size_t begin = 0; begin < candidates.size(); begin += batch) {
     const size_t count = std::min(batch, candidates.size() - begin);
-    input_.reshape({static_cast<int64_t>(count), 3, side, side});
-    for (size_t i = 0; i < count; ++i) {
-      resample(picture, candidates[begin + i].box, side, side, normalisation, &input_.values[i * crop]);
-    }
-    engine.run(input_, outputs_);
-    if (outputs_[0].values.size() != 2 * count || outputs_[1].values.size() != 4 * count ||
-        (landmarks && outputs_[2].values.size() != 10 * count)) {
+    Shot shot{Shot::Sampling::averaged, side, side, normalisation};
+    for (size_t i = 0; i < count; ++i) shot.regions.push_back(candidates[begin + i].box);
+    engine.look(picture, {shot}, answers_);
+    const std::vector<Tensor>& outputs = answers_[0].outputs;
+    if (outputs[0].values.size() != 2 * count || outputs[1].values.size() != 4 * count ||
+        (landmarks && outputs[2].values.size() != 10 * count)) {
       throw Error(Code::engine,
                   "a detector network answered for another number of boxes; run: facelatch models verify");
     }
     for (size_t i = 0; i < count; ++i) {
       Candidate candidate = candidates[begin + i];
-      candidate.score = outputs_[0].values[2 * i + 1];
+      candidate.score = outputs[0].values[2 * i + 1];
       if (!(candidate.score >= least)) continue;
-      std::copy_n(&outputs_[1].values[4 * i], 4, candidate.regression.begin());
+      std::copy_n(&outputs[1].values[4 * i], 4, candidate.regression.begin());
       for (size_t point = 0; landmarks && point < 5; ++point) {
-        const float* of = &outputs_[2].values[10 * i];
+        const float* of = &outputs[2].values[10 * i];
         candidate.landmarks[2 * point] = static_cast<float>(candidate.box.x + of[point] * candidate.box.width);
         candidate.landmarks[2 * point + 1] = static_cast<float>(candidate.box.y + of[5 + point] * candidate.box.height);
       }

@@ -22,7 +22,7 @@ class Mtcnn : public Detector {
   std::vector<Face> refine(const View& picture, const std::vector<Box>& regions, DetectTimings& timings) override;
 
  private:
-  void propose(const View& picture, double scale, std::vector<Candidate>& found);
+  void propose(const View& picture, const Shot& level, const Answer& answer, std::vector<Candidate>& found) const;
   std::vector<Face> refineCandidates(const View& picture, std::vector<Candidate> candidates, DetectTimings& timings);
   void score(Engine& engine, const View& picture, int side, size_t batch, float least, bool landmarks,
              std::vector<Candidate>& candidates);
@@ -31,8 +31,7 @@ class Mtcnn : public Detector {
   std::unique_ptr<Engine> pnet_;
   std::unique_ptr<Engine> rnet_;
   std::unique_ptr<Engine> onet_;
-  Tensor input_;
-  std::vector<Tensor> outputs_;
+  std::vector<Answer> answers_;
 };
 
 }  // namespace facelatch

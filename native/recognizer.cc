@@ -64,30 +64,28 @@ std::vector<Face> Recognizer::refine(const Picture& picture, const std::vector<B
 std::vector<Identification> Recognizer::identify(const Picture& picture, const std::vector<Landmarks>& faces,
                                                  const std::vector<Box>& boxes, size_t k, IdentifyTimings& timings) {
   const auto start = Clock::now();
-  std::vector<std::vector<uint8_t>> aligned;
-  for (const Landmarks& face : faces) {
-    aligned.push_back(nets_->embedder.align(picture.view(), nets_->landmarker.settle(picture.view(), face)));
-  }
-  const auto alignedAt = Clock::now();
-  std::vector<std::vector<float>> embeddings = nets_->embedder.embed(aligned);
+  const std::vector<Landmarks> settled = nets_->landmarker.settle(picture.view(), faces);
+  const auto settledAt = Clock::now();
+  std::vector<Embedded> embedded = nets_->embedder.embed(picture.view(), settled);
   const auto embeddedAt = Clock::now();
   // Held through the call: all faces of one picture meet the same gallery, and replacing it frees nothing in use.
   const std::shared_ptr<const Gallery> gallery = std::atomic_load(&gallery_);
   std::vector<Identification> identifications;
-  for (size_t i = 0; i < embeddings.size(); ++i) {
-    std::vector<Match> matches = gallery->best(embeddings[i].data(), k);
-    identifications.push_back({std::move(embeddings[i]), std::move(matches), nets_->embedder.clarity(aligned[i]), {}});
+  for (Embedded& face : embedded) {
+    std::vector<Match> matches = gallery->best(face.embedding.data(), k);
+    const Clarity clarity = nets_->embedder.clarity(face.aligned);
+    identifications.push_back({std::move(face.embedding), std::move(matches), clarity, {}});
   }
   const auto matchedAt = Clock::now();
   std::vector<std::vector<float>> liveness = nets_->liveness.judge(picture.view(), boxes);
   for (size_t i = 0; i < liveness.size(); ++i) identifications.at(i).liveness = std::move(liveness[i]);
-  timings = {milliseconds(start, alignedAt), milliseconds(alignedAt, embeddedAt), milliseconds(embeddedAt, matchedAt),
+  timings = {milliseconds(start, settledAt), milliseconds(settledAt, embeddedAt), milliseconds(embeddedAt, matchedAt),
              milliseconds(matchedAt, Clock::now())};
   return identifications;
 }
 
 std::vector<uint8_t> Recognizer::align(const Picture& picture, const Landmarks& landmarks) {
-  return nets_->embedder.align(picture.view(), nets_->landmarker.settle(picture.view(), landmarks));
+  return nets_->embedder.align(picture.view(), nets_->landmarker.settle(picture.view(), {landmarks}).front());
 }
 
 void Recognizer::setGallery(std::shared_ptr<const Gallery> gallery) {

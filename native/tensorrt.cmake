@@ -16,10 +16,28 @@ endforeach()
 find_library(CUDART_LIBRARY NAMES cudart libcudart.so.13 libcudart.so.12 HINTS ${CUDAToolkit_ROOT} PATHS /usr/local/cuda
              /usr/local/cuda/targets/${triple} PATH_SUFFIXES lib64 lib)
 
-if(TENSORRT_INCLUDE_DIR AND CUDART_INCLUDE_DIR AND nvinfer_LIBRARY AND nvonnxparser_LIBRARY AND CUDART_LIBRARY)
+find_program(NVCC nvcc HINTS ${CUDAToolkit_ROOT} PATHS /usr/local/cuda PATH_SUFFIXES bin)
+
+if(TENSORRT_INCLUDE_DIR AND CUDART_INCLUDE_DIR AND nvinfer_LIBRARY AND nvonnxparser_LIBRARY AND CUDART_LIBRARY AND NVCC)
   set(FACELATCH_TENSORRT ON)
   message(STATUS "TensorRT: ${nvinfer_LIBRARY}, CUDA: ${CUDART_LIBRARY}")
-  add_library(facelatch-tensorrt MODULE digest.cc engine_tensorrt.cc engine_tensorrt_build.cc plan_cache.cc)
+  # CMake's own CUDA support would want nvcc in the PATH, which JetPack leaves out. For the GPU that is here, or, built
+  # elsewhere, what the driver can compile for any.
+  set(CUDA_ARCHITECTURE "" CACHE STRING "nvcc's -arch; empty for the GPU of this machine")
+  if(NOT CUDA_ARCHITECTURE)
+    execute_process(COMMAND ${NVCC} -arch=native --dryrun -c ${CMAKE_CURRENT_SOURCE_DIR}/cuda_shot.cu
+                    RESULT_VARIABLE no_native OUTPUT_QUIET ERROR_QUIET)
+    if(NOT no_native)
+      set(CUDA_ARCHITECTURE native)
+    endif()
+  endif()
+  set(shot_object ${CMAKE_CURRENT_BINARY_DIR}/cuda_shot.o)
+  add_custom_command(OUTPUT ${shot_object}
+    COMMAND ${NVCC} $<$<BOOL:${CUDA_ARCHITECTURE}>:-arch=${CUDA_ARCHITECTURE}> -std=c++17 -O3 --fmad=false
+            -Xcompiler=-fPIC,-fvisibility=hidden -I${CUDART_INCLUDE_DIR} -c ${CMAKE_CURRENT_SOURCE_DIR}/cuda_shot.cu -o ${shot_object}
+    DEPENDS cuda_shot.cu cuda_shot.h shot.h image.h VERBATIM)
+  add_library(facelatch-tensorrt MODULE digest.cc engine.cc engine_tensorrt.cc image.cc plan_cache.cc shot.cc tensorrt_batch.cc
+              tensorrt_build.cc tensorrt_context.cc ${shot_object})
   set_target_properties(facelatch-tensorrt PROPERTIES PREFIX "" SUFFIX ".so")
   target_include_directories(facelatch-tensorrt PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_include_directories(facelatch-tensorrt SYSTEM PRIVATE ${TENSORRT_INCLUDE_DIR} ${CUDART_INCLUDE_DIR})
@@ -29,7 +47,10 @@ if(TENSORRT_INCLUDE_DIR AND CUDART_INCLUDE_DIR AND nvinfer_LIBRARY AND nvonnxpar
                         Threads::Threads)
   # Every symbol has its library now, not at a door at night.
   target_link_options(facelatch-tensorrt PRIVATE -Wl,--no-undefined -Wl,--exclude-libs,ALL)
+  add_executable(facelatch-cuda-check check/cutting.cc ${shot_object})
+  target_include_directories(facelatch-cuda-check SYSTEM PRIVATE ${CUDART_INCLUDE_DIR})
+  target_link_libraries(facelatch-cuda-check PRIVATE facelatch_nets ${CUDART_LIBRARY})
 else()
   set(FACELATCH_TENSORRT OFF)
-  message(STATUS "TensorRT: not found, CPU only (set TENSORRT_ROOT and CUDAToolkit_ROOT where they are elsewhere)")
+  message(STATUS "TensorRT: not found, CPU only (TensorRT, CUDA and nvcc are needed; set TENSORRT_ROOT and CUDAToolkit_ROOT where they are elsewhere)")
 endif()

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 
 #include "error.h"
 
@@ -93,10 +94,13 @@ Yunet::Yunet(EngineFactory& engines, DetectorOptions options)
 
 std::vector<Face> Yunet::detect(const View& picture, DetectTimings& timings) {
   const auto start = std::chrono::steady_clock::now();
-  std::vector<Candidate> candidates;
   const Box whole{0, 0, static_cast<double>(picture.width), static_cast<double>(picture.height)};
+  std::vector<Window> windows;
   for (const double scale : yunetScales(picture.width, picture.height, options_.minFace)) {
-    const std::vector<Candidate> found = read(picture, whole, scale);
+    windows.push_back({whole, scale});
+  }
+  std::vector<Candidate> candidates;
+  for (const std::vector<Candidate>& found : read(picture, windows)) {
     candidates.insert(candidates.end(), found.begin(), found.end());
   }
   std::vector<Face> faces = finish(picture, std::move(candidates));
@@ -109,32 +113,49 @@ std::vector<Face> Yunet::refine(const View& picture, const std::vector<Box>& reg
   const double sweep = picture.width * scale * picture.height * scale;
   if (static_cast<double>(regions.size()) * regionSide * regionSide > sweep) return detect(picture, timings);
   const auto start = std::chrono::steady_clock::now();
-  std::vector<Candidate> candidates;
+  std::vector<Window> windows;
+  std::vector<Box> seen;
   for (const Box& region : regions) {
     const Box square = squared(region, regionGrowth);
     if (!(square.width >= 1)) continue;
+    windows.push_back({square, regionSide / square.width});
+    seen.push_back(region);
+  }
+  const std::vector<std::vector<Candidate>> found = read(picture, windows);
+  std::vector<Candidate> candidates;
+  for (size_t i = 0; i < found.size(); ++i) {
     // Neighbours are cut off by the square's edge.
-    for (const Candidate& candidate : read(picture, square, regionSide / square.width)) {
-      if (within(candidate.box, region)) candidates.push_back(candidate);
-    }
+    std::copy_if(found[i].begin(), found[i].end(), std::back_inserter(candidates),
+                 [&](const Candidate& candidate) { return within(candidate.box, seen[i]); });
   }
   std::vector<Face> faces = finish(picture, std::move(candidates));
   timings.yunet = millisecondsSince(start);
   return faces;
 }
 
-std::vector<Candidate> Yunet::read(const View& picture, const Box& region, double scale) {
-  const int width = paddedTo(region.width * scale), height = paddedTo(region.height * scale);
-  input_.reshape({1, 3, height, width});
-  resample(picture, {region.x, region.y, width / scale, height / scale}, width, height, normalisation,
-           input_.values.data());
-  engine_->run(input_, outputs_);
-  std::vector<Candidate> found = decodeYunet(outputs_, width, height, options_.score);
-  for (Candidate& candidate : found) {
-    Box& box = candidate.box;
-    box = {region.x + box.x / scale, region.y + box.y / scale, box.width / scale, box.height / scale};
-    for (size_t i = 0; i < candidate.landmarks.size(); ++i) {
-      candidate.landmarks[i] = static_cast<float>((i % 2 == 0 ? region.x : region.y) + candidate.landmarks[i] / scale);
+/// What the net finds in each window, in the picture's coordinates.
+std::vector<std::vector<Candidate>> Yunet::read(const View& picture, const std::vector<Window>& windows) {
+  std::vector<Shot> shots;
+  for (const auto& [region, scale] : windows) {
+    const int width = paddedTo(region.width * scale), height = paddedTo(region.height * scale);
+    shots.push_back({Shot::Sampling::averaged,
+                     width,
+                     height,
+                     normalisation,
+                     {{region.x, region.y, width / scale, height / scale}}});
+  }
+  engine_->look(picture, shots, answers_);
+  std::vector<std::vector<Candidate>> found;
+  for (size_t i = 0; i < windows.size(); ++i) {
+    const auto& [region, scale] = windows[i];
+    found.push_back(decodeYunet(answers_[i].outputs, shots[i].width, shots[i].height, options_.score));
+    for (Candidate& candidate : found.back()) {
+      Box& box = candidate.box;
+      box = {region.x + box.x / scale, region.y + box.y / scale, box.width / scale, box.height / scale};
+      for (size_t point = 0; point < candidate.landmarks.size(); ++point) {
+        candidate.landmarks[point] =
+            static_cast<float>((point % 2 == 0 ? region.x : region.y) + candidate.landmarks[point] / scale);
+      }
     }
   }
   return found;

@@ -26,14 +26,18 @@ class Yunet : public Detector {
   std::vector<Face> refine(const View& picture, const std::vector<Box>& regions, DetectTimings& timings) override;
 
  private:
-  /// Reads `region`, enlarged to the right and below to what the net can take, at `scale`; answers picture pixels.
-  std::vector<Candidate> read(const View& picture, const Box& region, double scale);
+  struct Window {
+    /// Enlarged to the right and below to what the net can take.
+    Box region;
+    double scale;
+  };
+
+  std::vector<std::vector<Candidate>> read(const View& picture, const std::vector<Window>& windows);
   std::vector<Face> finish(const View& picture, std::vector<Candidate> candidates) const;
 
   DetectorOptions options_;
   std::unique_ptr<Engine> engine_;
-  Tensor input_;
-  std::vector<Tensor> outputs_;
+  std::vector<Answer> answers_;
 };
 
 }  // namespace facelatch

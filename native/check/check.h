@@ -14,6 +14,12 @@ struct Setup {
   std::string models;
   /// Folder of plans; empty keeps none.
   std::string plans;
+  /// dlib-resnet or mobilefacenet-192.
+  std::string embedder = "mobilefacenet-192";
+  /// mtcnn or yunet.
+  std::string detector = "mtcnn";
+  /// Whether MiniFASNet judges, too.
+  bool liveness = false;
 };
 
 struct NamedPicture {
@@ -28,7 +34,7 @@ std::vector<NamedPicture> readPictures(const std::string& folder, size_t most);
 /// 640x480, mid grey, with `count` of the pictures on it: one at 250 pixels, or up to twelve at 160.
 PicturePtr scene(const std::vector<NamedPicture>& pictures, size_t count);
 
-/// The shipped configuration: MTCNN at its defaults and the dlib ResNet.
+/// The shipped configuration, but for what `setup` asks for. Throws std::runtime_error for a name it does not know.
 RecognizerOptions options(const Setup& setup, EngineChoice engine, Precision precision);
 /// Loads, and prints which engine it is, how long that took and what it notes.
 std::unique_ptr<Recognizer> load(const RecognizerOptions& options);

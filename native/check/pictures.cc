@@ -65,22 +65,47 @@ PicturePtr scene(const std::vector<NamedPicture>& pictures, size_t count) {
 }
 
 RecognizerOptions options(const Setup& setup, EngineChoice engine, Precision precision) {
+  const auto file = [&](const std::string& name) { return setup.models + "/" + name + ".onnx"; };
   RecognizerOptions result{};
-  result.detector = {setup.models + "/mtcnn-pnet.onnx",
-                     setup.models + "/mtcnn-rnet.onnx",
-                     setup.models + "/mtcnn-onet.onnx",
-                     40,
-                     16,
-                     {0.6f, 0.7f, 0.7f},
-                     0.709};
-  result.landmarks = setup.models + "/mtcnn-onet.onnx";
-  // models/manifest.json, dlib-resnet.
-  result.embedder = {setup.models + "/dlib-resnet.onnx",
-                     150,
-                     150,
-                     {{122.782f, 117.001f, 104.298f}, {0.00390625f, 0.00390625f, 0.00390625f}, false},
-                     {46.27f, 44.38f, 101.68f, 44.38f, 73.97f, 76.98f, 49.51f, 105.07f, 98.44f, 105.07f},
-                     128};
+  // firmware/config-schema.ts and models/manifest.json.
+  result.detector.minFace = 40;
+  result.detector.maxFaces = 16;
+  result.detector.factor = 0.709;
+  if (setup.detector == "mtcnn") {
+    result.detector.pnet = file("mtcnn-pnet");
+    result.detector.rnet = file("mtcnn-rnet");
+    result.detector.onet = file("mtcnn-onet");
+    result.detector.scores = {0.6f, 0.7f, 0.7f};
+  } else if (setup.detector == "yunet") {
+    result.detector.type = DetectorType::yunet;
+    result.detector.yunet = file("yunet-n");
+    result.detector.score = 0.7f;
+  } else {
+    throw std::runtime_error("no detector is named " + setup.detector + "; take mtcnn or yunet");
+  }
+  result.landmarks = file("mtcnn-onet");
+  if (setup.embedder == "dlib-resnet") {
+    result.embedder = {file(setup.embedder),
+                       150,
+                       150,
+                       {{122.782f, 117.001f, 104.298f}, {0.00390625f, 0.00390625f, 0.00390625f}, false},
+                       {46.27f, 44.38f, 101.68f, 44.38f, 73.97f, 76.98f, 49.51f, 105.07f, 98.44f, 105.07f},
+                       128};
+  } else if (setup.embedder == "mobilefacenet-192") {
+    result.embedder = {
+        file(setup.embedder),
+        112,
+        112,
+        {{127.5f, 127.5f, 127.5f}, {0.0078125f, 0.0078125f, 0.0078125f}, false},
+        {38.2946f, 51.6963f, 73.5318f, 51.5014f, 56.0252f, 71.7366f, 41.5493f, 92.3655f, 70.7299f, 92.2041f},
+        192};
+  } else {
+    throw std::runtime_error("no embedder is named " + setup.embedder + "; take mobilefacenet-192 or dlib-resnet");
+  }
+  if (setup.liveness) {
+    const Normalisation plain{{0, 0, 0}, {1, 1, 1}, true};
+    result.liveness = {{file("minifasnet-v2"), 80, 80, plain, 2.7}, {file("minifasnet-v1se"), 80, 80, plain, 4}};
+  }
   result.engine = engine;
   result.tensorrt.precision = precision;
   result.tensorrt.plans = setup.plans;

@@ -38,25 +38,47 @@ struct EchoFactory : EngineFactory {
 
 const EmbedderOptions options{"", 4, 4, {{0, 0, 0}, {1, 1, 1}, false}, {0, 0, 3, 0, 1.5f, 1.5f, 0, 3, 3, 3}, 2};
 
+/// 4x4 pictures side by side, and where the landmarks of each are: on the template.
+struct Row {
+  explicit Row(int count) : count(count), pixels(static_cast<size_t>(count) * 4 * 4 * 3) {}
+
+  uint8_t& red(int picture, int x, int y) { return pixels[static_cast<size_t>((y * count + picture) * 4 + x) * 3]; }
+  View view() const { return {pixels.data(), 4 * count, 4, static_cast<size_t>(count) * 4 * 3}; }
+  std::vector<Landmarks> faces() const {
+    std::vector<Landmarks> faces(static_cast<size_t>(count), options.target);
+    for (int i = 0; i < count; ++i) {
+      for (size_t point = 0; point < 10; point += 2) faces[i][point] += static_cast<float>(4 * i);
+    }
+    return faces;
+  }
+
+  int count;
+  std::vector<uint8_t> pixels;
+};
+
 void batchesFollowTheModel() {
   struct Case {
     int64_t fixed;
     std::vector<int64_t> batches;
   };
   for (const Case& expected :
-       {Case{-1, {16, 16, 16, 16, 6}}, Case{1, std::vector<int64_t>(70, 1)}, Case{20, {20, 20, 20, 20}}}) {
+       {Case{-1, {16, 16, 16, 16, 6}}, Case{1, std::vector<int64_t>(70, 1)}, Case{20, {20, 20, 20, 20, 20}}}) {
     EchoFactory factory(expected.fixed);
     Embedder embedder(factory, options);
-    std::vector<std::vector<uint8_t>> faces;
-    for (int i = 0; i < 35; ++i) faces.emplace_back(4 * 4 * 3, static_cast<uint8_t>(i));
-    const std::vector<std::vector<float>> embeddings = embedder.embed(faces);
-    CHECK(factory.batches == expected.batches);
-    CHECK(embeddings.size() == 35);
+    Row row(35);
     for (int i = 0; i < 35; ++i) {
-      CHECK_NEAR(embeddings[i][0], i / std::sqrt(i * i + 1.0), 1e-6);
-      CHECK_NEAR(embeddings[i][1], 1 / std::sqrt(i * i + 1.0), 1e-6);
+      for (int at = 0; at < 16; ++at) row.red(i, at % 4, at / 4) = static_cast<uint8_t>(i);
     }
-    CHECK(embedder.embed({}).empty());
+    const std::vector<Embedded> found = embedder.embed(row.view(), row.faces());
+    CHECK(factory.batches == expected.batches);
+    CHECK(found.size() == 35);
+    for (int i = 0; i < 35; ++i) {
+      CHECK_NEAR(found[i].embedding[0], i / std::sqrt(i * i + 1.0), 1e-6);
+      CHECK_NEAR(found[i].embedding[1], 1 / std::sqrt(i * i + 1.0), 1e-6);
+      CHECK(found[i].aligned == embedder.align(row.view(), row.faces()[i]));
+      CHECK(found[i].aligned.at(9) == i);
+    }
+    CHECK(embedder.embed(row.view(), {}).empty());
   }
 }
 
@@ -64,16 +86,15 @@ void mirrorImagesCountAsMuch() {
   EchoFactory factory(-1);
   Embedder embedder(factory, options);
   // The first value is the top left one, and in the mirror image the top right one.
-  std::vector<uint8_t> face(4 * 4 * 3), other(4 * 4 * 3);
-  face[0] = 3;
-  face[9] = 1;
-  other[0] = 1;
-  other[9] = 3;
-  const std::vector<std::vector<float>> embeddings = embedder.embed({face, other});
+  Row row(2);
+  row.red(0, 0, 0) = 3;
+  row.red(0, 3, 0) = 1;
+  row.red(1, 0, 0) = 1;
+  row.red(1, 3, 0) = 3;
   const double first = 3 / std::sqrt(10.0) + 1 / std::sqrt(2.0), second = 1 / std::sqrt(10.0) + 1 / std::sqrt(2.0);
-  for (const std::vector<float>& embedding : embeddings) {
-    CHECK_NEAR(embedding[0], first / std::hypot(first, second), 1e-6);
-    CHECK_NEAR(embedding[1], second / std::hypot(first, second), 1e-6);
+  for (const Embedded& face : embedder.embed(row.view(), row.faces())) {
+    CHECK_NEAR(face.embedding[0], first / std::hypot(first, second), 1e-6);
+    CHECK_NEAR(face.embedding[1], second / std::hypot(first, second), 1e-6);
   }
 }
 

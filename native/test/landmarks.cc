@@ -71,7 +71,7 @@ void looksAreAveraged() {
   const std::vector<uint8_t> pixels = stripes();
   const View view{pixels.data(), 240, 200, 720};
   for (const double angle : {0.0, 0.5, -2.0}) {
-    const Landmarks face = faceAt(angle), settled = landmarker.settle(view, face);
+    const Landmarks face = faceAt(angle), settled = landmarker.settle(view, {face}).front();
     // The shifts cancel out, mirrored answers are turned back, and the crops are 0.874 of the usual one.
     for (int i = 0; i < 5; ++i) {
       CHECK_NEAR(settled[2 * i], 120 + 0.874 * (face[2 * i] - 120), 0.02);
@@ -80,7 +80,7 @@ void looksAreAveraged() {
   }
   CHECK(script.shown.size() == size_t{4} * 3 * 48 * 48);
   // Upside down or not, a crop shows the face upright: here from left to right, mirrored from right to left.
-  landmarker.settle(view, faceAt(0));
+  landmarker.settle(view, {faceAt(0)});
   const float* last = &script.shown[size_t{3} * 3 * 48 * 48];
   CHECK(script.shown[0] < script.shown[47] && last[0] > last[47]);
 }
@@ -93,17 +93,17 @@ void whatIsNoFaceStaysAsItWas() {
   const View view{pixels.data(), 240, 200, 720};
   const Landmarks face = faceAt(0);
   script.score = 0.3f;
-  CHECK(landmarker.settle(view, face) == face);
+  CHECK(landmarker.settle(view, {face}).front() == face);
   script.score = std::nanf("");
-  CHECK(landmarker.settle(view, face) == face);
+  CHECK(landmarker.settle(view, {face}).front() == face);
   script = usual;
   for (int i = 0; i < 5; ++i) script.points[5 + i] += 0.4f;  // more than half an eye distance down
-  CHECK(landmarker.settle(view, face) == face);
+  CHECK(landmarker.settle(view, {face}).front() == face);
   script = usual;
   script.answered = 3;
-  CHECK_THROWS(landmarker.settle(view, face), Error);
+  CHECK_THROWS(landmarker.settle(view, {face}), Error);
   script.answered = 4;
-  CHECK_THROWS(landmarker.settle(view, Landmarks{}), Error);
+  CHECK_THROWS(landmarker.settle(view, {Landmarks{}}), Error);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include <iterator>
 
 #include "digest.h"
-#include "engine_tensorrt.h"
+#include "tensorrt_context.h"
 
 namespace facelatch {
 namespace {
@@ -72,7 +72,7 @@ std::string seconds(double value) { return std::to_string(value).substr(0, value
 
 }  // namespace
 
-std::unique_ptr<nvinfer1::ICudaEngine> TrtContext::engineFor(const std::string& path, const ModelSpec& spec) {
+TrtPlan TrtContext::planOf(const std::string& path, const ModelSpec& spec) {
   errno = 0;
   const std::vector<char> model = read(path);
   const std::string stem = stemOf(path);
@@ -84,11 +84,11 @@ std::unique_ptr<nvinfer1::ICudaEngine> TrtContext::engineFor(const std::string& 
 
   auto start = std::chrono::steady_clock::now();
   std::string why;
-  if (const auto plan = cache.load(stem, wanted, why)) {
+  if (auto plan = cache.load(stem, wanted, why)) {
     std::unique_ptr<nvinfer1::ICudaEngine> engine(runtime->deserializeCudaEngine(plan->data(), plan->size()));
     if (engine) {
       note(stem + ": plan loaded in " + seconds(secondsSince(start)));
-      return engine;
+      return {std::move(engine), std::move(*plan)};
     }
     why = "TensorRT refused the kept plan: " + log.take("it said nothing");
   }
@@ -97,7 +97,7 @@ std::unique_ptr<nvinfer1::ICudaEngine> TrtContext::engineFor(const std::string& 
   std::fprintf(stderr, "facelatch: making the TensorRT plan of %s (%s) for %s; this takes from seconds to minutes\n",
                stem.c_str(), wanted.precision.c_str(), wanted.device.c_str());
   start = std::chrono::steady_clock::now();
-  const std::vector<char> plan = build(path, model, spec);
+  std::vector<char> plan = build(path, model, spec);
   note(stem + ": plan built in " + seconds(secondsSince(start)));
   const std::string problem = cache.store(stem, wanted, plan.data(), plan.size());
   if (!problem.empty()) note(stem + ": the plan cannot be kept (" + problem + "); it is made again at every start");
@@ -105,7 +105,7 @@ std::unique_ptr<nvinfer1::ICudaEngine> TrtContext::engineFor(const std::string& 
   if (!engine)
     throw Error(Code::modelLoad,
                 "TensorRT cannot load the plan it has just made of " + path + ": " + log.take("it said nothing"));
-  return engine;
+  return {std::move(engine), std::move(plan)};
 }
 
 std::vector<char> TrtContext::build(const std::string& path, const std::vector<char>& model, const ModelSpec& spec) {

@@ -1,0 +1,215 @@
+// Shots developed on the GPU against the CPU's, on random pictures, and what nothing can be faster than:
+// `facelatch-cuda-check [ROUNDS]`.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <stdexcept>
+
+#include "cuda_shot.h"
+
+using namespace facelatch;
+
+namespace {
+
+void check(cudaError_t result) {
+  if (result != cudaSuccess) throw std::runtime_error(cudaGetErrorString(result));
+}
+
+template <typename T>
+struct Device {
+  explicit Device(size_t bytes) { check(cudaMalloc(&memory, bytes)); }
+  ~Device() { cudaFree(memory); }
+  T* get() const { return static_cast<T*>(memory); }
+  void* memory = nullptr;
+};
+
+struct Difference {
+  size_t values = 0, other = 0, pixels = 0, otherPixels = 0;
+  double most = 0;
+};
+
+struct Random {
+  std::mt19937 engine{1};
+  double between(double low, double high) { return std::uniform_real_distribution<double>(low, high)(engine); }
+  int whole(int low, int high) { return std::uniform_int_distribution<int>(low, high)(engine); }
+};
+
+Shot randomShot(Random& random, Shot::Sampling sampling, int width, int height) {
+  Shot shot{sampling, random.whole(4, 160), random.whole(4, 160)};
+  shot.normalisation = {
+      {127.5f, 117.001f, 104.298f}, {0.0078125f, 0.00390625f, 0.0175070028f}, random.whole(0, 1) == 1};
+  const int pieces = random.whole(1, 9);
+  for (int i = 0; i < pieces; ++i) {
+    if (sampling == Shot::Sampling::averaged) {
+      // Beyond the picture, too, and of every size.
+      shot.regions.push_back({random.between(-0.3, 1) * width, random.between(-0.3, 1) * height,
+                              random.between(0.01, 1.2) * width, random.between(0.01, 1.2) * height});
+    } else if (sampling == Shot::Sampling::bilinear) {
+      const int x = random.whole(0, width - 2), y = random.whole(0, height - 2);
+      shot.regions.push_back(
+          {double(x), double(y), double(random.whole(1, width - x)), double(random.whole(1, height - y))});
+    } else {
+      const double angle = random.between(-3.2, 3.2), scale = random.between(0.1, 6);
+      shot.placements.push_back({scale * std::cos(angle), scale * std::sin(angle), random.between(-0.2, 1.2) * width,
+                                 random.between(-0.2, 1.2) * height});
+    }
+  }
+  shot.mirrored = shot.keep = sampling == Shot::Sampling::aligned;
+  return shot;
+}
+
+void compare(const View& picture, const Device<CudaFrame>& frame, const Shot& shot, size_t room, Difference& found) {
+  const size_t area = static_cast<size_t>(shot.width) * static_cast<size_t>(shot.height), row = 3 * area;
+  std::vector<float> expected(room * row, 0), actual(room * row);
+  std::vector<std::vector<uint8_t>> kept;
+  develop(picture, shot, expected.data(), kept);
+
+  std::vector<uint8_t> bytes(CudaBatch::bytes(room));
+  auto* batch = reinterpret_cast<CudaBatch*>(bytes.data());
+  batch->count = static_cast<int32_t>(shot.rows());
+  for (size_t i = 0; i < shot.rows(); ++i) {
+    const size_t piece = i % shot.pieces();
+    if (shot.sampling == Shot::Sampling::aligned) {
+      const Similarity& to = shot.placements[piece];
+      batch->rows()[i] = {{to.a, to.b, to.tx, to.ty}, warpGrid(to), i >= shot.pieces() ? 1 : 0};
+    } else {
+      const Box& box = shot.regions[piece];
+      batch->rows()[i] = {{box.x, box.y, box.width, box.height}, 1, 0};
+    }
+  }
+  const Device<CudaBatch> boxes(bytes.size());
+  const Device<float> planes(actual.size() * sizeof(float));
+  const Device<uint8_t> pieces(room * row);
+  check(cudaMemcpy(boxes.memory, bytes.data(), bytes.size(), cudaMemcpyHostToDevice));
+  check(cudaMemset(planes.memory, 0xff, actual.size() * sizeof(float)));  // what is not written is no number
+  check(cudaDevelop(nullptr, frame.get(), boxes.get(), room, shot.sampling, shot.width, shot.height, shot.normalisation,
+                    planes.get(), shot.keep ? pieces.get() : nullptr));
+  check(cudaMemcpy(actual.data(), planes.memory, actual.size() * sizeof(float), cudaMemcpyDeviceToHost));
+  for (size_t i = 0; i < actual.size(); ++i) {
+    const double apart = std::fabs(double(actual[i]) - expected[i]);
+    ++found.values;
+    if (apart == 0) continue;
+    ++found.other;
+    if (!(apart <= found.most)) found.most = std::isnan(apart) ? HUGE_VAL : apart;
+  }
+  std::vector<uint8_t> piece(row);
+  for (size_t i = 0; i < kept.size(); ++i) {
+    check(cudaMemcpy(piece.data(), pieces.get() + i * row, row, cudaMemcpyDeviceToHost));
+    for (size_t at = 0; at < row; ++at) found.otherPixels += piece[at] != kept[i][at];
+    found.pixels += row;
+  }
+}
+
+/// Milliseconds, median of 201.
+template <typename Work>
+double cost(const Work& work) {
+  std::vector<double> taken;
+  for (int i = 0; i < 201; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    taken.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+  }
+  std::nth_element(taken.begin(), taken.begin() + 100, taken.end());
+  return taken[100];
+}
+
+/// A 640x480 picture's way to the device, and the launch of a cutting of one 12x12 row with the wait for it.
+void floorOf() {
+  const int width = 640, height = 480;
+  const size_t bytes = CudaFrame::bytes(width, height);
+  const std::vector<uint8_t> picture(bytes, 1);
+  const Device<CudaFrame> frame(bytes);
+  const Device<float> planes(3 * 12 * 12 * sizeof(float));
+  void* pinned = nullptr;
+  void* boxes = nullptr;
+  check(cudaHostAlloc(&pinned, bytes, cudaHostAllocMapped));
+  check(cudaHostAlloc(&boxes, CudaBatch::bytes(1), cudaHostAllocMapped));
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  auto* batch = static_cast<CudaBatch*>(boxes);
+  batch->count = 1;
+  batch->rows()[0] = {{0, 0, 12, 12}, 1, 0};
+  std::memcpy(pinned, picture.data(), bytes);
+  *static_cast<CudaFrame*>(pinned) = {width, height};
+  const auto launch = [&] {
+    check(cudaDevelop(stream, frame.get(), batch, 1, Shot::Sampling::averaged, 12, 12, {{0, 0, 0}, {1, 1, 1}, false},
+                      planes.get(), nullptr));
+  };
+  check(cudaMemcpyAsync(frame.memory, pinned, bytes, cudaMemcpyHostToDevice, stream));
+  launch();
+  check(cudaStreamSynchronize(stream));
+  cudaGraph_t captured = nullptr;
+  cudaGraphExec_t graph = nullptr;
+  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+  launch();
+  check(cudaStreamEndCapture(stream, &captured));
+#if CUDART_VERSION >= 12000
+  check(cudaGraphInstantiate(&graph, captured, 0));
+#else
+  check(cudaGraphInstantiate(&graph, captured, nullptr, nullptr, 0));
+#endif
+  const double copied = cost([&] { std::memcpy(pinned, picture.data(), bytes); });
+  *static_cast<CudaFrame*>(pinned) = {width, height};
+  const double uploaded = cost([&] {
+    check(cudaMemcpyAsync(frame.memory, pinned, bytes, cudaMemcpyHostToDevice, stream));
+    check(cudaStreamSynchronize(stream));
+  });
+  const auto launches = [&](int count) {
+    return cost([&] {
+      for (int i = 0; i < count; ++i) check(cudaGraphLaunch(graph, stream));
+      check(cudaStreamSynchronize(stream));
+    });
+  };
+  const double one = launches(1), ten = launches(10);
+  std::printf(
+      "640x480: copied to page-locked memory %.3f ms, uploaded %.3f ms; graph of one small kernel launched and waited "
+      "for %.3f ms, ten of them %.3f ms\n",
+      copied, uploaded, one, ten);
+  cudaGraphExecDestroy(graph);
+  cudaGraphDestroy(captured);
+  cudaStreamDestroy(stream);
+  cudaFreeHost(pinned);
+  cudaFreeHost(boxes);
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  const int rounds = count > 1 ? std::atoi(words[1]) : 100;
+  try {
+    Random random;
+    const char* const names[] = {"averaged", "bilinear", "aligned"};
+    Difference found[3];
+    for (int round = 0; round < rounds; ++round) {
+      const int width = random.whole(16, 700), height = random.whole(16, 500);
+      std::vector<uint8_t> bytes(CudaFrame::bytes(width, height));
+      *reinterpret_cast<CudaFrame*>(bytes.data()) = {width, height};
+      for (size_t i = sizeof(CudaFrame); i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(random.engine());
+      const Device<CudaFrame> frame(bytes.size());
+      check(cudaMemcpy(frame.memory, bytes.data(), bytes.size(), cudaMemcpyHostToDevice));
+      const View picture{bytes.data() + sizeof(CudaFrame), width, height, static_cast<size_t>(width) * 3};
+      for (const int kind : {0, 1, 2}) {
+        const Shot shot = randomShot(random, static_cast<Shot::Sampling>(kind), width, height);
+        compare(picture, frame, shot, shot.rows() + static_cast<size_t>(random.whole(0, 3)), found[kind]);
+      }
+    }
+    int failed = 0;
+    for (const int kind : {0, 1, 2}) {
+      const Difference& is = found[kind];
+      std::printf("%s: %zu of %zu values differ, by at most %.3g; %zu of %zu pixels differ\n", names[kind], is.other,
+                  is.values, is.most, is.otherPixels, is.pixels);
+      // A processor whose compiler contracts products rounds otherwise, and a pixel may then round the other way.
+      failed += is.most > 0.02 || is.otherPixels > is.pixels / 1000 ? 1 : 0;
+    }
+    floorOf();
+    std::printf("%d failed\n", failed);
+    return failed == 0 ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "facelatch-cuda-check: %s\n", error.what());
+    return 1;
+  }
+}
