@@ -28,6 +28,7 @@ struct Look {
 constexpr double shift = 0.05;
 // A little closer than its own boxes: 0.92 was best of 0.92, 1 and 1.1 on half of the people of lfw-dev.
 constexpr double closer = 0.92 * 0.95;
+// The second half mirrors the first.
 constexpr Look looks[] = {
     {closer, -shift, -shift, false},
     {closer, shift, shift, false},
@@ -76,11 +77,13 @@ Landmarker::Landmarker(EngineFactory& engines, const std::string& onet)
 Landmarks Landmarker::settle(const View& picture, const Landmarks& face) {
   const Similarity usualCrop = inverse(similarity(face, usual));
   input_.reshape({static_cast<int64_t>(count), 3, side, side});
-  for (size_t i = 0; i < count; ++i) {
+  constexpr size_t each = count / 2, values = static_cast<size_t>(3) * side * side;
+  for (size_t i = 0; i < each; ++i) {
     std::vector<uint8_t> crop = warp(picture, pixelsOf(placed(usualCrop, looks[i])), side, side);
-    if (looks[i].mirrored) mirror(crop, side, side);
     const View view{crop.data(), side, side, static_cast<size_t>(side) * 3};
-    normalise(view, normalisation, &input_.values[i * 3 * side * side]);
+    normalise(view, normalisation, &input_.values[i * values]);
+    mirror(crop, side, side);
+    normalise(view, normalisation, &input_.values[(each + i) * values]);
   }
   engine_->run(input_, outputs_);
   if (outputs_[0].values.size() != 2 * count || outputs_[2].values.size() != 10 * count) {
