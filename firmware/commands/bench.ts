@@ -9,16 +9,18 @@ import { loadConfig } from '../config.js'
 import { inRoot } from '../root.js'
 import { readArguments } from './arguments.js'
 import { measureCurves } from './bench-curves.js'
+import { measureMemory, printMemory } from './bench-memory.js'
 import { type ClipName, clip, clipNames } from './clips.js'
 import { makeFolder, removeFolder, startGuard, writeConfig } from './guarded.js'
 import { enrol, samplesFromCamera } from './people-enrol.js'
 
-const usage = `usage: facelatch bench [--strike | --curves [--out DIR]] [--json]
+const usage = `usage: facelatch bench [--strike | --curves [--out DIR] | --memory [--hours N]] [--json]
 Runs the real supervisor flat out over three recordings, every frame judged: milliseconds per stage, frames per second,
 event-loop delay of the supervisor, peak memory of both processes, and how often the full sweep ran; then the way from a
 verdict to the strike, over at least 200 grants while the recognizer works flat out; --strike measures only this.
 --curves: what a frame costs by faces in view and by resolution, and a face by the size of the gallery, with a picture each
-in DIR (default: ./bench-out).`
+in DIR (default: ./bench-out).
+--memory: whether memory of both processes grows over N hours of video (2), judged as fast as it goes.`
 
 interface Row extends HealthTopic {
   readonly clip: ClipName
@@ -34,11 +36,16 @@ export async function main(args: string[]): Promise<number> {
       strike: { type: 'boolean' },
       curves: { type: 'boolean' },
       out: { type: 'string' },
+      memory: { type: 'boolean' },
+      hours: { type: 'string' },
     },
     usage,
   )
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   if (values.curves) return await curves(resolve(values.out ?? 'bench-out'), values.json === true)
+  const hours = Number(values.hours ?? 2)
+  if (!(hours > 0 && hours <= 1000))
+    throw wrongUsage(`--hours takes a number above 0, up to 1000, not "${values.hours}"`)
   const folder = makeFolder()
   try {
     const config = loadConfig([inRoot('config/demo.json')], {})
@@ -52,6 +59,12 @@ export async function main(args: string[]): Promise<number> {
       allowLookAlike: false,
     })
     await store.close()
+    if (values.memory) {
+      const run = await measureMemory(folder, hours)
+      if (values.json) console.log(JSON.stringify({ memory: run }))
+      else printMemory(run)
+      return 0
+    }
     if (!values.json)
       console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.versions.node}\n`)
     const rows: Row[] = []
