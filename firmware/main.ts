@@ -7,6 +7,7 @@ import { watchEventLoop } from './adapters/event-loop.js'
 import { openInit } from './adapters/init-systemd.js'
 import { createLog, type LogLevel } from './adapters/log-journal.js'
 import { openModeFile } from './adapters/mode-file.js'
+import { peakMemory } from './adapters/process-memory.js'
 import { createRecognizerProcess } from './adapters/recognizer-process.js'
 import { rulesFile } from './adapters/rules-file.js'
 import { createCronScheduler } from './adapters/scheduler-cron.js'
@@ -182,7 +183,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       restartRecognizer: () => recognizer.restart({ type: 'stop' }),
       tellRecognizer: (message) => recognizer.send(message),
       ownHealth: () => ({
-        peakMemory: process.resourceUsage().maxRSS * 1024,
+        peakMemory: peakMemory(),
         eventLoopDelayMs: eventLoop.report(),
         recognizerPid: recognizer.pid,
         ...(fan.celsius !== undefined && { celsius: fan.celsius }),

@@ -1,6 +1,7 @@
 /** The recognizer process's composition root: camera, nets and pipeline, driven by the supervisor's messages. */
 import { performance } from 'node:perf_hooks'
 import { systemClock } from './adapters/clock-system.js'
+import { peakMemory } from './adapters/process-memory.js'
 import { cameraFault, loadRecognizer, openCamera, stuckPipelines } from './adapters/recognizer-native.js'
 import { createTrainer, forgetMachines } from './adapters/trainer-thread.js'
 import { Agreeing } from './app/agreeing.js'
@@ -99,8 +100,7 @@ function beat(): void {
   if (judgingSince !== undefined && systemClock.now() - judgingSince > stuckMs) return
   const account = (pipeline ?? nothingYet).account(performance.now())
   const camera = watch?.status ?? 'opening'
-  const peakMemory = process.resourceUsage().maxRSS * 1024
-  send({ type: 'health', health: { ...account, camera, dropped: watch?.dropped ?? 0, peakMemory } })
+  send({ type: 'health', health: { ...account, camera, dropped: watch?.dropped ?? 0, peakMemory: peakMemory() } })
 }
 
 async function snapshot(track: number, event: string, label: string): Promise<void> {

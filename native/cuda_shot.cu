@@ -125,11 +125,11 @@ __device__ void addSample(const CudaFrame& frame, const uint8_t* source, double 
 /// Leaves whole numbers, as 8 bits would.
 __device__ void aligned(const CudaFrame& frame, const uint8_t* source, const CudaRow& row, int x, int y, float* sums) {
   const int grid = row.grid;
+  const double a = row.of[0], b = row.of[1];
+  const double centreX = a * x - b * y + row.of[2], centreY = b * x + a * y + row.of[3];
   for (int step = 0; step < grid * grid; ++step) {
-    const double u = x + (step % grid + 0.5) / grid - 0.5;
-    const double v = y + (step / grid + 0.5) / grid - 0.5;
-    addSample(frame, source, row.of[0] * u - row.of[1] * v + row.of[2], row.of[1] * u + row.of[0] * v + row.of[3],
-              sums);
+    const double u = (step % grid + 0.5) / grid - 0.5, v = (step / grid + 0.5) / grid - 0.5;
+    addSample(frame, source, centreX + (a * u - b * v), centreY + (b * u + a * v), sums);
   }
   const float share = 1.f / static_cast<float>(grid * grid);
   for (int channel = 0; channel < 3; ++channel) {

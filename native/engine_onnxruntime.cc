@@ -10,6 +10,8 @@
 
 #include "engine.h"
 #include "error.h"
+#include "memory_file.h"
+#include "prelu.h"
 
 #if defined(__SSE2__)
 #include <immintrin.h>
@@ -87,14 +89,7 @@ class OnnxRuntimeEngine : public Engine {
  public:
   OnnxRuntimeEngine(std::shared_ptr<Environment> environment, const std::string& path, const ModelSpec& spec)
       : environment_(std::move(environment)), path_(path) {
-    Ort::SessionOptions options;
-    options.DisablePerSessionThreads();
-    options.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
-    options.SetExecutionMode(ORT_SEQUENTIAL);
-    // Plans are kept per input shape and never dropped; batches and pyramids have many shapes.
-    options.DisableMemPattern();
-    options.AddConfigEntry("session.set_denormal_as_zero", "1");
-    session_ = Ort::Session(environment_->env, path.c_str(), options);
+    start(path);
     check(spec);
   }
 
@@ -124,6 +119,32 @@ class OnnxRuntimeEngine : public Engine {
   }
 
  private:
+  static Ort::SessionOptions sessionOptions(GraphOptimizationLevel level) {
+    Ort::SessionOptions options;
+    options.DisablePerSessionThreads();
+    options.SetGraphOptimizationLevel(level);
+    options.SetExecutionMode(ORT_SEQUENTIAL);
+    // Plans are kept per input shape and never dropped; batches and pyramids have many shapes.
+    options.DisableMemPattern();
+    options.AddConfigEntry("session.set_denormal_as_zero", "1");
+    return options;
+  }
+
+  void start(const std::string& path) {
+    Ort::SessionOptions options = sessionOptions(ORT_ENABLE_ALL);
+    const MemoryFile optimised;
+    const bool exchanging = optimised.usable() && hasPRelu(MappedFile(path).bytes());
+    if (exchanging) options.SetOptimizedModelFilePath(optimised.path().c_str());
+    session_ = Ort::Session(environment_->env, path.c_str(), options);
+    if (!exchanging) return;
+    const MappedFile written(optimised.path());
+    const std::optional<std::string> exchanged = withOwnPRelu(written.bytes());
+    if (!exchanged) return;
+    Ort::SessionOptions own = sessionOptions(ORT_DISABLE_ALL);
+    own.Add(preluDomain());
+    session_ = Ort::Session(environment_->env, exchanged->data(), exchanged->size(), own);
+  }
+
   void check(const ModelSpec& spec) {
     Ort::AllocatorWithDefaultOptions allocator;
     std::vector<std::string> inputs, outputs;

@@ -5,21 +5,37 @@
 #include <stdexcept>
 #include <string>
 
+#include "simd.h"
+
 namespace facelatch {
 namespace {
 
+constexpr size_t lanes = 8;
+
 /// Eight running sums give the compiler a vector to keep them in; one sum would force it to add in order.
-float dot(const float* a, const float* b, size_t size) {
-  float sums[8] = {};
+inline float dot(const float* a, const float* b, size_t size) {
+  float sums[lanes] = {};
   size_t i = 0;
-  for (; i + 8 <= size; i += 8) {
-    for (size_t lane = 0; lane < 8; ++lane) sums[lane] += a[i + lane] * b[i + lane];
+  for (; i + lanes <= size; i += lanes) {
+    for (size_t lane = 0; lane < lanes; ++lane) sums[lane] += a[i + lane] * b[i + lane];
   }
   float sum = 0;
   for (; i < size; ++i) sum += a[i] * b[i];
   for (const float lane : sums) sum += lane;
   return sum;
 }
+
+/// The query with each row.
+FACELATCH_SIMD void compare(const float* query, const float* rows, size_t count, size_t dimensions,
+                            float* similarities) {
+  for (size_t row = 0; row < count; ++row) {
+    // Rounding takes the product of two unit vectors a hair beyond 1.
+    similarities[row] = std::clamp(dot(query, rows + row * dimensions, dimensions), -1.f, 1.f);
+  }
+}
+
+/// Rows compared at a time: what is said of them stays in the cache.
+constexpr size_t stretch = 1024;
 
 }  // namespace
 
@@ -54,11 +70,14 @@ std::vector<Match> Gallery::best(const float* query, size_t k) const {
   std::vector<Match> matches;
   matches.reserve(labels_.size());
   for (const int32_t label : labels_) matches.push_back({label, -1.f});
-  for (size_t row = 0; row < labelOf_.size(); ++row) {
-    // Rounding takes the product of two unit vectors a hair beyond 1.
-    const float similarity = std::clamp(dot(query, &rows_[row * dimensions_], dimensions_), -1.f, 1.f);
-    float& bestOfLabel = matches[labelOf_[row]].similarity;
-    bestOfLabel = std::max(bestOfLabel, similarity);
+  float similarities[stretch];
+  for (size_t begin = 0; begin < labelOf_.size(); begin += stretch) {
+    const size_t rows = std::min(stretch, labelOf_.size() - begin);
+    compare(query, &rows_[begin * dimensions_], rows, dimensions_, similarities);
+    for (size_t row = 0; row < rows; ++row) {
+      float& bestOfLabel = matches[labelOf_[begin + row]].similarity;
+      bestOfLabel = std::max(bestOfLabel, similarities[row]);
+    }
   }
   const size_t count = std::min(k, matches.size());
   std::partial_sort(matches.begin(), matches.begin() + static_cast<std::ptrdiff_t>(count), matches.end(),

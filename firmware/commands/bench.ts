@@ -9,16 +9,21 @@ import { loadConfig } from '../config.js'
 import { inRoot } from '../root.js'
 import { readArguments } from './arguments.js'
 import { measureCurves } from './bench-curves.js'
+import { measureMemory, printMemory } from './bench-memory.js'
+import { measureWalkups, printWalkups } from './bench-walkups.js'
 import { type ClipName, clip, clipNames } from './clips.js'
 import { makeFolder, removeFolder, startGuard, writeConfig } from './guarded.js'
 import { enrol, samplesFromCamera } from './people-enrol.js'
 
-const usage = `usage: facelatch bench [--strike | --curves [--out DIR]] [--json]
+const usage = `usage: facelatch bench [--strike | --curves [--out DIR] | --memory [--hours N] | --walkups [--count N] [--seed N] [--data DIR] [--out DIR]] [--json]
 Runs the real supervisor flat out over three recordings, every frame judged: milliseconds per stage, frames per second,
 event-loop delay of the supervisor, peak memory of both processes, and how often the full sweep ran; then the way from a
 verdict to the strike, over at least 200 grants while the recognizer works flat out; --strike measures only this.
 --curves: what a frame costs by faces in view and by resolution, and a face by the size of the gallery, with a picture each
-in DIR (default: ./bench-out).`
+in DIR (default: ./bench-out).
+--memory: whether memory of both processes grows over N hours of video (2), judged as fast as it goes.
+--walkups: how long N people (200) who walk up stand before the door until it opens, in frames and milliseconds, with a picture;
+pictures are taken from DIR as by "facelatch evaluate tracking".`
 
 interface Row extends HealthTopic {
   readonly clip: ClipName
@@ -34,11 +39,31 @@ export async function main(args: string[]): Promise<number> {
       strike: { type: 'boolean' },
       curves: { type: 'boolean' },
       out: { type: 'string' },
+      memory: { type: 'boolean' },
+      hours: { type: 'string' },
+      walkups: { type: 'boolean' },
+      count: { type: 'string', default: '200' },
+      seed: { type: 'string', default: '1' },
+      data: { type: 'string' },
     },
     usage,
   )
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
-  if (values.curves) return await curves(resolve(values.out ?? 'bench-out'), values.json === true)
+  const out = resolve(values.out ?? 'bench-out')
+  if (values.curves) return await curves(out, values.json === true)
+  if (values.walkups) {
+    const [count, seed] = [Number(values.count), Number(values.seed)]
+    if (!(Number.isInteger(count) && count > 0 && Number.isInteger(seed) && seed >= 0))
+      throw wrongUsage(`--count and --seed take whole numbers, not "${values.count}" and "${values.seed}"`)
+    const data = resolve(values.data ?? inRoot('../shared/data/lfw-dev'))
+    const walkups = await measureWalkups(out, data, count, seed)
+    if (values.json) console.log(JSON.stringify({ walkups }))
+    else printWalkups(walkups)
+    return 0
+  }
+  const hours = Number(values.hours ?? 2)
+  if (!(hours > 0 && hours <= 1000))
+    throw wrongUsage(`--hours takes a number above 0, up to 1000, not "${values.hours}"`)
   const folder = makeFolder()
   try {
     const config = loadConfig([inRoot('config/demo.json')], {})
@@ -52,6 +77,12 @@ export async function main(args: string[]): Promise<number> {
       allowLookAlike: false,
     })
     await store.close()
+    if (values.memory) {
+      const run = await measureMemory(folder, hours)
+      if (values.json) console.log(JSON.stringify({ memory: run }))
+      else printMemory(run)
+      return 0
+    }
     if (!values.json)
       console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.versions.node}\n`)
     const rows: Row[] = []

@@ -71,7 +71,9 @@ export class Theatre {
     for (const { index, at, width, height, pixels, truth } of this.#play(script, stills)) {
       const frame = new TimedPicture(pictureFromRgb(pixels, width, height), at, index)
       this.#witness.answers = []
+      const began = performance.now()
       const { tracks } = await this.#pipeline.frame(frame)
+      const judgedMs = performance.now() - began
       frame.release()
       // The supervisor's own rule: it opens for what `Visits` grants.
       const { grants } = visits.see(
@@ -80,6 +82,7 @@ export class Theatre {
       )
       judged.push({
         at,
+        judgedMs,
         truth,
         // A tentative track is not told from a ghost yet, a lost one claims to see nothing.
         tracks: tracks.filter(({ state }) => state === 'confirmed'),

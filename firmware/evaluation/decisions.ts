@@ -21,6 +21,8 @@ export interface SingleAnswer {
 export interface JudgedFrame extends TrackedFrame {
   /** Milliseconds since the first frame. */
   readonly at: number
+  /** What it took to judge it, milliseconds. */
+  readonly judgedMs: number
   readonly tracks: readonly JudgedFace[]
   readonly answers: readonly SingleAnswer[]
   /** The door was opened for this person, by the face that this track was on. */

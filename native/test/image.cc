@@ -1,5 +1,7 @@
 #include "image.h"
 
+#include <algorithm>
+#include <cmath>
 #include <random>
 #include <vector>
 
@@ -152,9 +154,22 @@ void warpMovesPixels() {
   CHECK(edge[3] == 4 * 29 && edge[6] == 0);
 }
 
+void warpIsTheSameFarFromTheEdgeAndAtIt() {
+  std::mt19937 random(3);
+  Rows rows(40, 30, 0);
+  for (uint8_t& byte : rows.bytes) byte = static_cast<uint8_t>(random());
+  Rows framed(80, 70, 0);
+  for (uint8_t& byte : framed.bytes) byte = 0;
+  for (int y = 0; y < 30; ++y) std::copy_n(&rows.at(0, y, 0), 40 * 3, &framed.at(20, 20 + y, 0));
+  for (const double scale : {0.7, 1.3, 3.1}) {
+    const double a = scale * std::cos(0.3), b = scale * std::sin(0.3);
+    CHECK(warp(rows.view(), {a, b, 4, -2}, 16, 14) == warp(framed.view(), {a, b, 24, 18}, 16, 14));
+  }
+}
+
 }  // namespace
 
 int main() {
   return runAll(constantStaysConstant, gradientStaysLinear, cropsBeyondThePictureAreBlack, normalisationAndColourOrder,
-                similarityRecoversKnownTransforms, warpMovesPixels);
+                similarityRecoversKnownTransforms, warpMovesPixels, warpIsTheSameFarFromTheEdgeAndAtIt);
 }

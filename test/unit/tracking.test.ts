@@ -139,6 +139,7 @@ interface Moment {
 const judged = (...moments: Moment[]): JudgedFrame[] =>
   moments.map(({ truth, verdict = undecided, x = 0, verified = false, answer, grant }, i) => ({
     at: 40 * i,
+    judgedMs: 5,
     truth,
     tracks: [{ ...on(1, x), verdict, verified }],
     answers: answer ? [{ box: here(x), person: answer[0], similarity: answer[1] }] : [],

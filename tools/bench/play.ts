@@ -2,7 +2,7 @@
  * The process of one contestant: `play.js NAME FOLDER SECONDS`, forked by the judge, to which it sends one `Played`. Every
  * scene gets the same share of the time, and who is too slow for all of its frames judges the first ones.
  */
-import { readFileSync } from 'node:fs'
+import { peakMemory } from '../../firmware/adapters/process-memory.js'
 import { type Contestant, entries } from './contestant.js'
 import { type DecodedScene, Frames } from './frames.js'
 
@@ -49,12 +49,6 @@ async function play(name: string, folder: string, seconds: number): Promise<Play
     played.push(...(await playScene(contestant, frames, scene, ready + share * (index + 1))))
   frames.close()
   return { engine: contestant.engine, loadMs, enrolled, frames: played, peakMemory: peakMemory() }
-}
-
-/** VmHWM of proc(5), bytes. The peak in getrusage(2) begins with that of the process that forked this one. */
-function peakMemory(): number {
-  const [, kilobytes] = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))!
-  return Number(kilobytes) * 1024
 }
 
 async function playScene(
