@@ -6,6 +6,8 @@ namespace facelatch {
 namespace {
 
 constexpr int threads = 128;
+/// Of a pixel that averages. A pixel of a sweep's smallest level has a thousand of the picture's.
+constexpr int lanes = 8;
 
 struct Planes {
   float mean[3];
@@ -62,20 +64,30 @@ __device__ Axis axisOf(double start, double length, int outputs, int index, int 
   return axis;
 }
 
+/// `lanes` threads share a pixel: each sums a column of its own, neighbours read neighbours, and all add up the columns
+/// in their order.
 __device__ void averaged(const CudaFrame& frame, const uint8_t* source, const CudaRow& row, int x, int y, int width,
-                         int height, float* sums) {
+                         int height, int lane, unsigned group, float* sums) {
   const Axis columns = axisOf(row.of[0], row.of[2], width, x, frame.width);
   const Axis rows = axisOf(row.of[1], row.of[3], height, y, frame.height);
   const size_t stride = static_cast<size_t>(3) * frame.width;
-  for (int column = columns.first; column <= columns.last; ++column) {
+  for (int begin = columns.first; begin <= columns.last; begin += lanes) {
+    const int column = begin + lane;
     float line[3] = {0, 0, 0};
-    const uint8_t* pixel = source + rows.first * stride + static_cast<size_t>(3) * column;
-    for (int at = rows.first; at <= rows.last; ++at, pixel += stride) {
-      const float weight = rows.weight(at);
-      for (int channel = 0; channel < 3; ++channel) line[channel] += weight * pixel[channel];
+    if (column <= columns.last) {
+      const uint8_t* pixel = source + rows.first * stride + static_cast<size_t>(3) * column;
+      for (int at = rows.first; at <= rows.last; ++at, pixel += stride) {
+        const float weight = rows.weight(at);
+        for (int channel = 0; channel < 3; ++channel) line[channel] += weight * pixel[channel];
+      }
     }
-    const float weight = columns.weight(column);
-    for (int channel = 0; channel < 3; ++channel) sums[channel] += weight * line[channel];
+    const int count = min(lanes, columns.last - begin + 1);
+    for (int i = 0; i < count; ++i) {
+      const float weight = columns.weight(begin + i);
+      for (int channel = 0; channel < 3; ++channel) {
+        sums[channel] += weight * __shfl_sync(group, line[channel], i, lanes);
+      }
+    }
   }
 }
 
@@ -122,14 +134,16 @@ __device__ void addSample(const CudaFrame& frame, const uint8_t* source, double 
   }
 }
 
-/// Leaves whole numbers, as 8 bits would.
+/// Leaves whole numbers, as 8 bits would. Each sample is added up by itself, as warp.cc does.
 __device__ void aligned(const CudaFrame& frame, const uint8_t* source, const CudaRow& row, int x, int y, float* sums) {
   const int grid = row.grid;
   const double a = row.of[0], b = row.of[1];
   const double centreX = a * x - b * y + row.of[2], centreY = b * x + a * y + row.of[3];
   for (int step = 0; step < grid * grid; ++step) {
     const double u = (step % grid + 0.5) / grid - 0.5, v = (step / grid + 0.5) / grid - 0.5;
-    addSample(frame, source, centreX + (a * u - b * v), centreY + (b * u + a * v), sums);
+    float sample[3] = {0, 0, 0};
+    addSample(frame, source, centreX + (a * u - b * v), centreY + (b * u + a * v), sample);
+    for (int channel = 0; channel < 3; ++channel) sums[channel] += sample[channel];
   }
   const float share = 1.f / static_cast<float>(grid * grid);
   for (int channel = 0; channel < 3; ++channel) {
@@ -140,12 +154,15 @@ __device__ void aligned(const CudaFrame& frame, const uint8_t* source, const Cud
 template <Shot::Sampling sampling>
 __global__ void developRows(const CudaFrame* frame, const CudaBatch* batch, int width, int height, Planes planes,
                             float* out, uint8_t* pixels) {
-  const int pixel = static_cast<int>(blockIdx.x * threads + threadIdx.x);
+  constexpr int share = sampling == Shot::Sampling::averaged ? lanes : 1;
+  const int thread = static_cast<int>(blockIdx.x * threads + threadIdx.x);
+  const int pixel = thread / share, lane = thread % share;
   const int area = width * height;
   if (pixel >= area) return;
   const int index = static_cast<int>(blockIdx.y);
   float* target = out + static_cast<size_t>(3) * index * area + pixel;
   if (index >= batch->count) {
+    if (lane > 0) return;
     for (int channel = 0; channel < 3; ++channel) target[static_cast<size_t>(channel) * area] = 0;
     return;
   }
@@ -154,7 +171,11 @@ __global__ void developRows(const CudaFrame* frame, const CudaBatch* batch, int 
   const int y = pixel / width, column = pixel % width;
   const int x = row.mirrored != 0 ? width - 1 - column : column;
   float sums[3] = {0, 0, 0};
-  if (sampling == Shot::Sampling::averaged) averaged(*frame, source, row, x, y, width, height, sums);
+  if (sampling == Shot::Sampling::averaged) {
+    const unsigned group = ((1u << lanes) - 1) << (threadIdx.x % 32 / lanes * lanes);
+    averaged(*frame, source, row, x, y, width, height, lane, group, sums);
+  }
+  if (lane > 0) return;
   if (sampling == Shot::Sampling::bilinear) bilinear(*frame, source, row, x, y, width, height, sums);
   if (sampling == Shot::Sampling::aligned) aligned(*frame, source, row, x, y, sums);
   for (int channel = 0; channel < 3; ++channel) {
@@ -178,7 +199,9 @@ cudaError_t cudaDevelop(cudaStream_t stream, const CudaFrame* frame, const CudaB
     with.scale[plane] = normalisation.scale[static_cast<size_t>(plane)];
   }
   with.bgr = normalisation.bgr;
-  const dim3 blocks(static_cast<unsigned>((width * height + threads - 1) / threads), static_cast<unsigned>(room));
+  const int each = sampling == Shot::Sampling::averaged ? lanes : 1;
+  const dim3 blocks(static_cast<unsigned>((width * height * each + threads - 1) / threads),
+                    static_cast<unsigned>(room));
   switch (sampling) {
     case Shot::Sampling::averaged:
       developRows<Shot::Sampling::averaged>

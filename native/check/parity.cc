@@ -11,33 +11,38 @@ namespace {
 
 struct Answer {
   std::vector<Face> faces;
-  /// Of the largest face, by the engine's own landmarks and by the CPU's: the second is the embedder's error alone.
+  /// Of the largest face: by the engine's own landmarks, and by the CPU's, which shows the embedder's error alone.
   std::vector<float> own;
   std::vector<float> given;
   /// Of the largest face; empty without liveness nets.
   std::vector<float> liveness;
+  /// Of the largest face, settled.
+  std::vector<Landmarks> settled;
 };
 
-std::vector<Answer> answers(Recognizer& recognizer, const std::vector<NamedPicture>& pictures,
+std::vector<Answer> answers(const RecognizerOptions& options, const std::vector<NamedPicture>& pictures,
                             const std::vector<Answer>* reference) {
+  const auto recognizer = load(options);
+  const auto engines = options.engine == EngineChoice::tensorrt ? tensorRt(options.tensorrt) : onnxRuntime(0);
+  Landmarker landmarker(*engines, options.landmarks);
+  Embedder embedder(*engines, options.embedder);
   std::vector<Answer> result;
   for (size_t i = 0; i < pictures.size(); ++i) {
+    const Picture& picture = *pictures[i].picture;
     Answer answer;
     DetectTimings detecting;
     IdentifyTimings identifying;
-    answer.faces = recognizer.detect(*pictures[i].picture, detecting);
-    std::vector<Landmarks> landmarks;
-    if (!answer.faces.empty()) landmarks.push_back(answer.faces[0].landmarks);
-    const bool referred = reference != nullptr && !(*reference)[i].faces.empty();
-    if (referred) landmarks.push_back((*reference)[i].faces[0].landmarks);
-    std::vector<Identification> found = recognizer.identify(*pictures[i].picture, landmarks, {}, 1, identifying);
+    answer.faces = recognizer->detect(picture, detecting);
     if (!answer.faces.empty()) {
       const Face& face = answer.faces[0];
-      answer.liveness =
-          recognizer.identify(*pictures[i].picture, {face.landmarks}, {face.box}, 1, identifying).front().liveness;
+      const std::vector<Box> boxes = options.liveness.empty() ? std::vector<Box>{} : std::vector<Box>{face.box};
+      Identification found = recognizer->identify(picture, {face.landmarks}, boxes, 1, identifying).front();
+      answer.own = std::move(found.embedding);
+      answer.liveness = std::move(found.liveness);
+      answer.settled = landmarker.settle(picture.view(), {face.landmarks});
     }
-    if (referred) answer.given = std::move(found.back().embedding);
-    if (!answer.faces.empty()) answer.own = std::move(found.front().embedding);
+    const std::vector<Landmarks>& given = reference != nullptr ? (*reference)[i].settled : answer.settled;
+    if (!given.empty()) answer.given = embedder.embed(picture.view(), given).front().embedding;
     result.push_back(std::move(answer));
   }
   return result;
@@ -131,8 +136,8 @@ Differences compare(const std::vector<Answer>& reference, const std::vector<Answ
     }
     if (a.own.empty() || b.own.empty()) continue;
     ++result.compared;
-    result.worstGiven = std::max(result.worstGiven, relative(a.own, b.given));
-    result.leastGiven = std::min(result.leastGiven, dot(a.own, b.given));
+    result.worstGiven = std::max(result.worstGiven, relative(a.given, b.given));
+    result.leastGiven = std::min(result.leastGiven, dot(a.given, b.given));
     // The largest face may be another one where two are of a size; the boxes above tell.
     if (shift(a.faces[0].box, b.faces[0].box) > 20) continue;
     result.worstOwn = std::max(result.worstOwn, relative(a.own, b.own));
@@ -164,9 +169,9 @@ int fails(bool holds, const char* what) {
 
 int parity(const Setup& setup, const std::string& folder, const std::string& pairsFile) {
   const std::vector<NamedPicture> pictures = readPictures(folder, 100000);
-  const auto cpu = answers(*load(options(setup, EngineChoice::onnxruntime, Precision::fp32)), pictures, nullptr);
-  const auto full = answers(*load(options(setup, EngineChoice::tensorrt, Precision::fp32)), pictures, &cpu);
-  const auto half = answers(*load(options(setup, EngineChoice::tensorrt, Precision::fp16)), pictures, &cpu);
+  const auto cpu = answers(options(setup, EngineChoice::onnxruntime, Precision::fp32), pictures, nullptr);
+  const auto full = answers(options(setup, EngineChoice::tensorrt, Precision::fp32), pictures, &cpu);
+  const auto half = answers(options(setup, EngineChoice::tensorrt, Precision::fp16), pictures, &cpu);
   const Differences ofFull = compare(cpu, full), ofHalf = compare(cpu, half), ofBoth = compare(full, half);
   print("FP32 to CPU", ofFull);
   print("FP16 to CPU", ofHalf);
