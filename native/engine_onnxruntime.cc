@@ -66,6 +66,10 @@ struct Environment {
     options.SetGlobalSpinControl(0);
     options.SetGlobalDenormalAsZero();
     env = Ort::Env(options, ORT_LOGGING_LEVEL_FATAL, "facelatch");
+    // One arena for all nets, since one runs at a time; it grows by what is asked for, not to the next power of two.
+    constexpr int byDefault = -1, asRequested = 1;
+    const Ort::ArenaCfg arena(0, asRequested, byDefault, byDefault);
+    env.CreateAndRegisterAllocator(Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault), arena);
   }
 
   int threads;
@@ -127,6 +131,7 @@ class OnnxRuntimeEngine : public Engine {
     // Plans are kept per input shape and never dropped; batches and pyramids have many shapes.
     options.DisableMemPattern();
     options.AddConfigEntry("session.set_denormal_as_zero", "1");
+    options.AddConfigEntry("session.use_env_allocators", "1");
     return options;
   }
 

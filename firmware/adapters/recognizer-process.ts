@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import { nodeFlags } from '../memory-budgets.js'
 import type { Clock, Log } from '../ports.js'
 import { followOutput, limitLines } from './recognizer-output.js'
 
@@ -72,7 +73,7 @@ export function createRecognizerProcess<In extends object, Out>(
     const mine = fork(options.module, [], {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      execArgv: [],
+      execArgv: [...nodeFlags],
     })
     child = mine
     followOutput([mine.stdout!, mine.stderr!], said)

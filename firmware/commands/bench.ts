@@ -10,15 +10,17 @@ import { inRoot } from '../root.js'
 import { readArguments } from './arguments.js'
 import { measureCurves } from './bench-curves.js'
 import { measureMemory, printMemory } from './bench-memory.js'
+import { measureStarts, printStarts } from './bench-start.js'
 import { measureWalkups, printWalkups } from './bench-walkups.js'
 import { type ClipName, clip, clipNames } from './clips.js'
 import { makeFolder, removeFolder, startGuard, writeConfig } from './guarded.js'
 import { enrol, samplesFromCamera } from './people-enrol.js'
 
-const usage = `usage: facelatch bench [--strike | --curves [--out DIR] | --memory [--hours N] | --walkups [--count N] [--seed N] [--data DIR] [--out DIR]] [--json]
+const usage = `usage: facelatch bench [--strike | --start | --curves [--out DIR] | --memory [--hours N] | --walkups [--count N] [--seed N] [--data DIR] [--out DIR]] [--json]
 Runs the real supervisor flat out over three recordings, every frame judged: milliseconds per stage, frames per second,
 event-loop delay of the supervisor, peak memory of both processes, and how often the full sweep ran; then the way from a
 verdict to the strike, over at least 200 grants while the recognizer works flat out; --strike measures only this.
+--start: from exec to the first strike, from the recognizer's death to the next, ten times, and the memory both take.
 --curves: what a frame costs by faces in view and by resolution, and a face by the size of the gallery, with a picture each
 in DIR (default: ./bench-out).
 --memory: whether memory of both processes grows over N hours of video (2), judged as fast as it goes.
@@ -41,6 +43,7 @@ export async function main(args: string[]): Promise<number> {
       out: { type: 'string' },
       memory: { type: 'boolean' },
       hours: { type: 'string' },
+      start: { type: 'boolean' },
       walkups: { type: 'boolean' },
       count: { type: 'string', default: '200' },
       seed: { type: 'string', default: '1' },
@@ -77,6 +80,12 @@ export async function main(args: string[]): Promise<number> {
       allowLookAlike: false,
     })
     await store.close()
+    if (values.start) {
+      const starts = await measureStarts(folder, 10)
+      if (values.json) console.log(JSON.stringify({ starts }))
+      else printStarts(starts)
+      return 0
+    }
     if (values.memory) {
       const run = await measureMemory(folder, hours)
       if (values.json) console.log(JSON.stringify({ memory: run }))

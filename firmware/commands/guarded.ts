@@ -8,6 +8,7 @@ import { createMqttBroker } from '../adapters/broker-mqtt.js'
 import { systemClock } from '../adapters/clock-system.js'
 import { createLog } from '../adapters/log-journal.js'
 import { UserError } from '../app/errors.js'
+import { nodeFlags } from '../memory-budgets.js'
 import { inRoot } from '../root.js'
 
 export interface GuardOptions {
@@ -54,7 +55,7 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
   // The log of an earlier scene is another story.
   rmSync(join(options.folder, 'gpio.jsonl'), { force: true })
   const file = writeConfig(options.folder, options.config, port)
-  const child = spawn(process.execPath, [inRoot('dist/firmware/cli.js'), 'run', '--config', file], {
+  const child = spawn(process.execPath, [...nodeFlags, inRoot('dist/firmware/cli.js'), 'run', '--config', file], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, FACELATCH_LOG: process.env.FACELATCH_LOG ?? 'warn' },
   })
