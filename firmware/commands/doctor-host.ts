@@ -19,18 +19,23 @@ export async function hostFindings({ camera, host }: Config): Promise<Finding[]>
   ].join(', ')
   if (wanted === '') return []
   const cannot = (why: string) => `${wanted} for a failed camera: ${why}`
-  if (!existsSync(host.requests)) {
+  try {
+    accessSync(host.requests, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOENT')
+      return [
+        note(
+          'host',
+          cannot(`${host.requests}: ${code}`),
+          "ask as root or as the service's user: sudo facelatch doctor",
+        ),
+      ]
     const what = cannot(`the helper cannot be asked, since ${host.requests} is missing`)
     // systemd makes the folder with the service, and sd_booted(3) says whether there is a systemd.
     return existsSync('/run/systemd/system')
       ? [note('host', what, 'start facelatch.service, which makes it, and ask again')]
       : [note('host', what, 'it comes with the Debian package and needs systemd')]
-  }
-  try {
-    accessSync(host.requests, constants.W_OK | constants.X_OK)
-  } catch (error) {
-    const what = cannot(`${host.requests}: ${(error as NodeJS.ErrnoException).code}`)
-    return [note('host', what, "ask as root or as the service's user: sudo facelatch doctor")]
   }
   const question = { ...host, request: 'ping', text: '', within: answerMs, clock: systemClock, later: sleep } as const
   const { ok: answered, reason } = await askHelper(question).catch((error: Error) => ({
