@@ -57,29 +57,9 @@ export function openCameraHost(options: CameraHostOptions): CameraHost {
   const later = (ms: number) => new Promise<void>((resolve) => after(ms, resolve))
 
   async function ask(request: HostRequest): Promise<HostAnswer> {
-    const file = join(options.requests, request)
-    const answer = join(options.answers, request)
-    if (!existsSync(options.requests))
-      return { ok: false, reason: `no helper is installed: ${options.requests} is missing` }
     const text = request === 'usb-rebind' ? usb?.() : ''
     if (text === undefined) return { ok: false, reason: 'the camera is no USB device' }
-    const before = readAnswer(answer)
-    // Named only when it is whole: the helper may look at any moment.
-    const fresh = join(options.requests, `.${request}.new`)
-    const to = openSync(fresh, 'w', 0o640)
-    try {
-      writeSync(to, `${text}\n`)
-    } finally {
-      closeSync(to)
-    }
-    renameSync(fresh, file)
-    for (const end = clock.now() + answerMs; clock.now() < end; await later(lookMs)) {
-      // Taken and answered: the file of an answer is new, or says something else, once the request is gone.
-      const now = existsSync(file) ? undefined : readAnswer(answer)
-      if (now !== undefined && now.id !== before?.id) return now.answer
-    }
-    rmSync(file, { force: true })
-    return { ok: false, reason: `no answer within ${answerMs / 1000} s: is the helper's path unit active?` }
+    return askHelper({ ...options, request, text, within: answerMs, later })
   }
 
   return {
@@ -102,6 +82,50 @@ export function openCameraHost(options: CameraHostOptions): CameraHost {
       waits.clear()
     },
   }
+}
+
+export interface Question {
+  /** Folders of requests and of answers. */
+  readonly requests: string
+  readonly answers: string
+  /** `ping` is answered and does nothing. */
+  readonly request: HostRequest | 'ping'
+  readonly text: string
+  /** Milliseconds that an answer may take. */
+  readonly within: number
+  readonly clock: Clock
+  readonly later: (ms: number) => Promise<void>
+}
+
+/** Asks once and waits. @throws for a folder that cannot be written to. */
+export async function askHelper({
+  requests,
+  answers,
+  request,
+  text,
+  within,
+  clock,
+  later,
+}: Question): Promise<HostAnswer> {
+  const [file, answer] = [join(requests, request), join(answers, request)]
+  if (!existsSync(requests)) return { ok: false, reason: `no helper is installed: ${requests} is missing` }
+  const before = readAnswer(answer)
+  // Named only when it is whole: the helper may look at any moment.
+  const fresh = join(requests, `.${request}.new`)
+  const to = openSync(fresh, 'w', 0o640)
+  try {
+    writeSync(to, `${text}\n`)
+  } finally {
+    closeSync(to)
+  }
+  renameSync(fresh, file)
+  for (const end = clock.now() + within; clock.now() < end; await later(lookMs)) {
+    // Taken and answered: the file of an answer is new, or says something else, once the request is gone.
+    const now = existsSync(file) ? undefined : readAnswer(answer)
+    if (now !== undefined && now.id !== before?.id) return now.answer
+  }
+  rmSync(file, { force: true })
+  return { ok: false, reason: `no answer within ${within / 1000} s: is the helper's path unit active?` }
 }
 
 /** `done`, or `failed: REASON`. Each answer is a file of its own, so `id` tells two apart that say the same. */

@@ -1,8 +1,8 @@
 /** What all subcommands do with their arguments. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { type LogLevel, logLevels } from '../adapters/log-journal.js'
-import { wrongUsage } from '../app/errors.js'
+import { UserError, wrongUsage } from '../app/errors.js'
 import { type Config, loadConfig } from '../config.js'
 
 /** What an installation reads when no `--config` is given. */
@@ -35,6 +35,17 @@ const parse = <O extends Options>(args: string[], options: O) =>
 /** `--config FILE`, else the installed configuration, else the defaults; then variables. */
 export function readConfig(file: string | undefined): Config {
   return loadConfig(file !== undefined ? [file] : existsSync(installedConfig) ? [installedConfig] : [])
+}
+
+/** @throws UserError where there is no store that could be asked. */
+export function expectStore({ store: { path } }: Config): void {
+  try {
+    statSync(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') throw new UserError(`there is no store at ${path}; check store.path`)
+    throw new UserError(`store ${path}: ${code}; run this as root, or as the user it belongs to`)
+  }
 }
 
 /** FACELATCH_LOG=debug|info|warn|error|silent. */

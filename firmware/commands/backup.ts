@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs'
-import { UserError, wrongUsage } from '../app/errors.js'
+import { wrongUsage } from '../app/errors.js'
 import { openConfigured } from '../store.js'
-import { readArguments, readConfig } from './arguments.js'
+import { expectStore, readArguments, readConfig } from './arguments.js'
 
 const usage = `usage: facelatch backup [--list] [--config FILE] [--json]
 Copies the store while it is in use, reads the copy through, and keeps the newest ones (store.keepBackups).
@@ -11,7 +10,7 @@ export async function main(args: string[]): Promise<number> {
   const { values, positionals } = readArguments(args, { list: { type: 'boolean' }, json: { type: 'boolean' } }, usage)
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const config = readConfig(values.config)
-  if (!existsSync(config.store.path)) throw new UserError(`there is no store at ${config.store.path}; check store.path`)
+  expectStore(config)
   const store = await openConfigured(config)
   try {
     const backups = values.list ? await store.backups() : [await store.backup()]

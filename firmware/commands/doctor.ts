@@ -13,6 +13,7 @@ import { secretProblems, sharedSecrets } from '../secrets.js'
 import { readArguments, readConfig } from './arguments.js'
 import { crashFindings } from './doctor-crashes.js'
 import { fanFindings } from './doctor-fan.js'
+import { hostFindings } from './doctor-host.js'
 import { storeFindings } from './doctor-store.js'
 import { type Finding, fault, note, ok } from './findings.js'
 import { openRecognizer } from './recognition.js'
@@ -32,6 +33,7 @@ export async function main(args: string[]): Promise<number> {
     liveness,
     engine,
     camera,
+    hostFindings,
     lines,
     rules,
     enrolment,

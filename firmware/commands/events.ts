@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Store } from '../ports.js'
 import { openConfigured } from '../store.js'
-import { readArguments, readConfig } from './arguments.js'
+import { expectStore, readArguments, readConfig } from './arguments.js'
 import { type Format, formats, writers } from './events-format.js'
 
 const usage = `usage: facelatch events [--since T] [--follow] [--verify] [--json] [--format csv|json] [--config FILE]
@@ -27,7 +26,7 @@ export async function main(args: string[]): Promise<number> {
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const since = values.since === undefined ? undefined : sinceOf(values.since)
   const config = readConfig(values.config)
-  if (!existsSync(config.store.path)) throw new UserError(`there is no store at ${config.store.path}; check store.path`)
+  expectStore(config)
   const store = await openConfigured(config)
   try {
     if (values.verify) return await verify(store, values.json === true)

@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import type { Store } from '../ports.js'
 import { openConfigured } from '../store.js'
-import { readArguments, readConfig } from './arguments.js'
+import { expectStore, readArguments, readConfig } from './arguments.js'
 import { exportPeople, importPeople } from './people-archive.js'
 import { enrol, samplesFromCamera, samplesFromFiles } from './people-enrol.js'
 
@@ -40,8 +39,7 @@ export async function main(args: string[]): Promise<number> {
   const wanted: Record<string, number> = { list: 0, add: 1, remove: 1, rename: 2, export: 1, import: 1 }
   if (action === undefined || wanted[action] !== operands.length) throw wrongUsage(usage.split('\n')[0]!)
   const config = readConfig(values.config)
-  if (action !== 'add' && action !== 'import' && !existsSync(config.store.path))
-    throw new UserError(`there is no store at ${config.store.path}; check store.path`)
+  if (action !== 'add' && action !== 'import') expectStore(config)
   const store = await openConfigured(config)
   try {
     switch (action) {

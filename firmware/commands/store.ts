@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { claimExclusively } from '../adapters/claim-socket.js'
 import { createLog } from '../adapters/log-journal.js'
 import { restoreNewest } from '../adapters/store-backup.js'
@@ -6,7 +5,7 @@ import { backupFolder, openStore } from '../adapters/store-sqlite.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { openConfigured, storeOptions } from '../store.js'
-import { logLevel, readArguments, readConfig } from './arguments.js'
+import { expectStore, logLevel, readArguments, readConfig } from './arguments.js'
 
 const usage = `usage: facelatch store rotate-key|new-key|restore [--config FILE] [--json]
 rotate-key   seals everybody's templates, and the backups, with a new key; a running facelatch goes on
@@ -33,7 +32,7 @@ async function withStore<T>(
   config: Config,
   work: (store: Awaited<ReturnType<typeof openStore>>) => Promise<T>,
 ): Promise<T> {
-  if (!existsSync(config.store.path)) throw new UserError(`there is no store at ${config.store.path}; check store.path`)
+  expectStore(config)
   const store = await openConfigured(config)
   try {
     return await work(store)

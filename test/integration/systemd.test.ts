@@ -252,6 +252,40 @@ t.test('systemd', { skip: nspawnMissing() }, async (t) => {
       t.not((await asService(machine, 'ls', place)).code, 0, `${place} cannot be seen`)
   })
 
+  await t.test('a disk that is read-only is no reason not to guard', async (t) => {
+    const place = '/var/lib/facelatch'
+    await machine.said('systemctl', 'stop', service)
+    await machine.said('systemctl', 'reset-failed', service)
+    const freeze = `mount -t tmpfs tmpfs /mnt && cp -a ${place}/. /mnt && mount --bind /mnt ${place} && mount -o remount,ro,bind ${place}`
+    await machine.said('sh', '-c', freeze)
+    await machine.said('systemctl', 'start', service)
+    await guarded(machine, 0)
+    await press(machine)
+    t.pass('the exit button opens')
+    t.match(await machine.journal(service), /read-only/i, 'and it says what is wrong')
+    await machine.said('systemctl', 'stop', service)
+    await machine.said('umount', place)
+    await machine.said('systemctl', 'start', service)
+    await guarded(machine, 0)
+  })
+
+  await t.test('doctor asks whether the host answers', async (t) => {
+    const host = async () => /^.* host +.*$/m.exec((await machine.run('facelatch', 'doctor')).stdout)?.[0]
+    t.equal(await host(), undefined, 'not for a camera that nobody restarts anything for')
+    const before = machine.read('/etc/facelatch/config.json')
+    machine.write('/etc/facelatch/config.json', config())
+    t.match(await host(), /^ok +host +the helper answers/)
+    await eventually(
+      'the answer is over',
+      async () => (await machine.property('facelatch-host.service', 'ActiveState')) === 'inactive',
+    )
+    await machine.said('systemctl', 'stop', 'facelatch-host.path')
+    t.match(await host(), /^FAULT host +.*no answer within 10 s.* → systemctl enable --now facelatch-host\.path/)
+    await machine.said('systemctl', 'start', 'facelatch-host.path')
+    t.match(await host(), /^ok/)
+    machine.write('/etc/facelatch/config.json', before)
+  })
+
   await t.test('the host does three things for it, and nothing else', async (t) => {
     const main = () => machine.property('nvargus-daemon.service', 'MainPID')
     await machine.said('systemctl', 'start', 'nvargus-daemon.service')

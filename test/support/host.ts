@@ -8,17 +8,17 @@ export interface SimulatedHost {
   /** For the configuration. */
   readonly folders: { readonly requests: string; readonly answers: string }
   /** Everything that was asked, oldest first. */
-  readonly asked: readonly HostRequest[]
+  readonly asked: readonly (HostRequest | 'ping')[]
 }
 
 /** `serve` answers why it cannot be done, or nothing. */
-export function simulateHost(t: Owner, serve: (request: HostRequest) => string | undefined): SimulatedHost {
+export function simulateHost(t: Owner, serve: (request: HostRequest | 'ping') => string | undefined): SimulatedHost {
   const folder = temporaryDirectory(t)
   const folders = { requests: join(folder, 'requests'), answers: join(folder, 'answers') }
   for (const path of Object.values(folders)) mkdirSync(path)
-  const asked: HostRequest[] = []
+  const asked: (HostRequest | 'ping')[] = []
   const look = () => {
-    for (const name of ['nvargus-restart', 'usb-rebind', 'reboot'] as const) {
+    for (const name of ['nvargus-restart', 'usb-rebind', 'reboot', 'ping'] as const) {
       const file = join(folders.requests, name)
       if (!existsSync(file)) continue
       rmSync(file)

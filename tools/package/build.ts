@@ -55,7 +55,7 @@ function build(root: string, architecture: Architecture, version: string, out: s
   try {
     const parts = host ? hostParts(root, staging) : portableParts(root, architecture, cache)
     const tree = join(staging, 'tree')
-    layOut(tree, { root, ...parts, architecture, cache })
+    layOut(tree, { root, ...parts, architecture, cache, version })
     const file = join(out, `facelatch_${version}_${architecture}.deb`)
     const { packed, installed, glibc } = packDeb(tree, { root, version, architecture, fast: host, out: file })
     const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`
@@ -94,6 +94,8 @@ function hostParts(root: string, staging: string) {
     if (!existsSync(source)) throw new Error(`${source} is missing; run: npm run setup`)
     mkdirSync(dirname(to), { recursive: true })
     copyFileSync(source, to)
+    // As tools/package/portable does it; Node is left as its maker built it.
+    if (source !== process.execPath) execFileSync('strip', ['--strip-unneeded', to])
   }
   return { node, addons }
 }

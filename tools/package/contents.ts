@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { closure, type Lock, libraryOnly } from './closure.js'
 import { type Architecture, architectures, fetchPackage } from './node.js'
 
@@ -27,6 +28,7 @@ export interface Sources {
   readonly addons: string
   readonly architecture: Architecture
   readonly cache: string
+  readonly version: string
 }
 
 export function layOut(to: string, sources: Sources): void {
@@ -49,6 +51,7 @@ export function layOut(to: string, sources: Sources): void {
       put(join(addons, 'native', name), `${installed}/build/native/${name}`, name.endsWith('.node') ? 0o644 : 0o755)
   modules(app, sources)
   addonSources(app, root)
+  withoutInterpreters(app)
 
   put(join(root, 'packaging/facelatch-command'), 'usr/bin/facelatch', 0o755)
   mkdirSync(join(to, 'etc/facelatch'), { recursive: true })
@@ -60,9 +63,20 @@ export function layOut(to: string, sources: Sources): void {
   copyTree(join(root, 'docs'), join(to, documents, 'docs'))
   for (const file of ['rules.example.json', 'mosquitto.acl'])
     put(join(root, 'config', file), `${documents}/examples/${file}`)
+  writeFileSync(join(to, documents, 'changelog.gz'), gzipSync(debianChangelog(root, sources.version), { level: 9 }))
+  put(join(root, 'packaging/lintian-overrides'), 'usr/share/lintian/overrides/facelatch')
+  const manual = readFileSync(join(root, 'packaging/facelatch.1'), 'utf8').replace('@VERSION@', sources.version)
+  mkdirSync(join(to, 'usr/share/man/man1'), { recursive: true })
+  writeFileSync(join(to, 'usr/share/man/man1/facelatch.1.gz'), gzipSync(manual, { level: 9 }))
   const licence = join(node, 'LICENSE')
   if (existsSync(licence)) put(licence, `${documents}/LICENSE.node`)
   execFileSync('sh', [join(root, 'systemd/install'), to])
+}
+
+/** In Debian's form; what is in each version is said in Markdown beside it. */
+function debianChangelog(root: string, version: string): string {
+  const date = statSync(join(root, 'CHANGELOG.md')).mtime.toUTCString().replace('GMT', '+0000')
+  return `facelatch (${version}) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- the facelatch authors <facelatch@localhost>  ${date}\n`
 }
 
 /** Models that are fetched later lie where upgrades leave them; postinst links those of the release to there. */
@@ -81,7 +95,7 @@ function programFile(root: string): string {
 
 /** Documentation, tests, types and sources of npm packages; licences stay. */
 const unwanted =
-  /\.(md|markdown|map|ts|mts|cts|flow|tgz|gz|gyp|gypi|cc|cpp|c|h)$|^(test|tests|example|examples|docs?|\.github|benchmarks?|src|deps|build)$/i
+  /^\.|\.(md|markdown|map|ts|mts|cts|flow|tgz|gz|gyp|gypi|cc|cpp|c|h)$|^(test|tests|example|examples|docs?|\.github|benchmarks?|src|deps|build)$/i
 const wanted = /licen[cs]e|copying|notice/i
 
 function modules(app: string, { root, addons, architecture, cache }: Sources): void {
@@ -103,6 +117,7 @@ function modules(app: string, { root, addons, architecture, cache }: Sources): v
   const binary = (name: string, path: string) => {
     mkdirSync(dirname(join(app, path)), { recursive: true })
     copyFileSync(join(addons, 'modules', name), join(app, path))
+    chmodSync(join(app, path), 0o644)
   }
   binary('node_sqlite3.node', 'node_modules/sqlite3/build/Release/node_sqlite3.node')
   binary('epoll.node', 'node_modules/epoll/build/Release/epoll.node')
@@ -112,6 +127,16 @@ function modules(app: string, { root, addons, architecture, cache }: Sources): v
     if (!existsSync(join(root, file)) && file.endsWith('LICENSE')) continue
     mkdirSync(dirname(join(app, file)), { recursive: true })
     copyFileSync(join(root, file), join(app, file))
+  }
+}
+
+/** Programs of npm packages and our own name an interpreter that the package does not need: bin/node runs them all. */
+function withoutInterpreters(app: string): void {
+  for (const path of filesOf(app)) {
+    if (!path.endsWith('.js')) continue
+    const text = readFileSync(join(app, path), 'utf8')
+    if (text.startsWith('#!')) writeFileSync(join(app, path), text.slice(text.indexOf('\n') + 1))
+    chmodSync(join(app, path), 0o644)
   }
 }
 
