@@ -42,7 +42,7 @@ export async function main(args: string[]): Promise<number> {
     console.log(
       gpu
         ? 'with TensorRT; "facelatch models build" makes its plans, then: systemctl restart facelatch'
-        : 'without TensorRT, which is not here (TENSORRT_ROOT and CUDAToolkit_ROOT say where else); then: systemctl restart facelatch',
+        : 'without TensorRT: it, its headers or nvcc of CUDA are not here (TENSORRT_ROOT and CUDAToolkit_ROOT say where else); then: systemctl restart facelatch',
     )
     return 0
   } finally {
