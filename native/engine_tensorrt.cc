@@ -34,7 +34,10 @@ class TensorRtEngine : public Engine {
   int64_t batch() const override { return batch_; }
 
   void look(const View& picture, const std::vector<Shot>& shots, std::vector<Answer>& answers) override {
-    started_.clear();  // what an error left behind
+    if (!started_.empty()) {  // what an error left behind must not write into what comes now
+      cudaStreamSynchronize(shared_->stream);
+      started_.clear();
+    }
     shared_->show(picture);
     answers.resize(shots.size());
     std::vector<Row> rows;
