@@ -4,7 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
-// Without fused multiplication and addition, so that all of them round alike. The sanitizers run before the choice can.
+// Without fused multiplication and addition, so that all x64 processors round alike. The sanitizers run before the
+// choice can.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define FACELATCH_SIMD __attribute__((target_clones("avx2", "default")))
 #else

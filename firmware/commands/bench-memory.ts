@@ -1,5 +1,6 @@
 /** Whether memory grows: the real supervisor and recognizer, judging hours of video as fast as they can. */
 import { residentMemory } from '../adapters/process-memory.js'
+import { UserError } from '../app/errors.js'
 import type { HealthTopic } from '../app/health.js'
 import { type Slope, slope } from '../evaluation/slope.js'
 import { clip } from './clips.js'
@@ -8,6 +9,8 @@ import { startGuard } from './guarded.js'
 /** A door's camera, frames a second: what an hour of it is. */
 const framesPerSecond = 15
 const sampleEveryMs = 250
+/** A slope's limits need some. */
+const fewestSamples = 40
 /** Part of the run in which caches fill and code is compiled. */
 const settling = 0.25
 
@@ -73,6 +76,8 @@ export async function measureMemory(folder: string, hours: number): Promise<Memo
     const took = performance.now() - began
     const hoursPerMs = frames / framesPerSecond / 3600 / took
     const settled = samples.filter(({ at }) => at >= settling * took)
+    if (settled.length < fewestSamples)
+      throw new UserError(`${settled.length} samples in ${hours} hours of video tell no slope; take more with --hours`)
     const account = (process: 'supervisor' | 'recognizer'): ProcessMemory => {
       const series = settled.map((sample) => ({ x: sample.at * hoursPerMs, y: sample[process] }))
       const quarter = Math.ceil(series.length / 4)
