@@ -8,7 +8,7 @@
 
 #include "engine.h"
 
-#define FACELATCH_TENSORRT_ENTRY facelatch_tensorrt_1
+#define FACELATCH_TENSORRT_ENTRY facelatch_tensorrt_2
 
 extern "C" {
 /// Throws facelatch::Error.

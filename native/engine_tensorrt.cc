@@ -12,23 +12,26 @@ namespace {
 /// Shapes of one network that are kept ready; a sweep has about ten.
 constexpr size_t mostBatches = 32;
 
+/// A larger plan is not loaded once more for each size of a batch.
+constexpr size_t mostRepeated = 32u << 20;
+
 class TensorRtEngine : public Engine {
  public:
   TensorRtEngine(std::shared_ptr<TrtContext> shared, const std::string& path, const ModelSpec& spec)
       : shared_(std::move(shared)), path_(path), plan_(shared_->planOf(path, spec)) {
     check(spec);
+    // Kernels are loaded at first use, ours too; a driver that cannot run them says so now, while there is a CPU to
+    // fall back to.
     try {
-      context_ = shared_->contextOf(*plan_.engine);
+      const std::vector<uint8_t> black(3);
+      Shot shot{Shot::Sampling::averaged, static_cast<int>(spec.range.usual[3]), static_cast<int>(spec.range.usual[2])};
+      shot.regions.resize(static_cast<size_t>(batch_ > 0 ? batch_ : spec.range.usual[0]), {0, 0, 1, 1});
+      std::vector<Answer> answers;
+      look({black.data(), 1, 1, 3}, {shot}, answers);
     } catch (const Error& error) {
       throw Error(Code::modelLoad, "TensorRT cannot run model " + path_ + ": " + error.what());
     }
-    // Kernels are loaded at first use; a driver that cannot run them says so now, while there is a CPU to fall back to.
-    Tensor input;
-    std::vector<Tensor> outputs;
-    std::vector<int64_t> usual = spec.range.usual;
-    if (batch_ > 0) usual[0] = batch_;
-    input.reshape(usual);
-    run(input, outputs);
+    batches_.clear();
   }
 
   int64_t batch() const override { return batch_; }
@@ -62,6 +65,7 @@ class TensorRtEngine : public Engine {
     checkCuda(
         cudaMemcpyAsync(input_.device<void>(), input_.host<void>(), bytes, cudaMemcpyHostToDevice, shared_->stream),
         "copy a network's input");
+    if (!context_) context_ = shared_->contextOf(*plan_.engine);
     shared_->lend(*context_);
     require(context_->setInputShape(inputName_.c_str(), dimsOf(input.shape)) &&
             context_->setTensorAddress(inputName_.c_str(), input_.device<void>()));
@@ -114,8 +118,8 @@ class TensorRtEngine : public Engine {
       std::vector<Row> these(rows.begin() + static_cast<std::ptrdiff_t>(begin),
                              rows.begin() + static_cast<std::ptrdiff_t>(begin + count));
       for (size_t i = 0; i < count; ++i) batch.boxes().rows()[i] = boxOf(shots[these[i].shot], these[i]);
-      batch.start();
       started_.push_back({&batch, std::move(these)});
+      batch.start();
     }
     rows.clear();
   }
@@ -162,6 +166,7 @@ class TensorRtEngine : public Engine {
   /// Powers of two, so that a crowd that comes and goes needs few shapes.
   size_t roomFor(size_t count) const {
     if (batch_ > 0) return static_cast<size_t>(batch_);
+    if (plan_.bytes.size() > mostRepeated) return static_cast<size_t>(most_[0]);
     size_t room = static_cast<size_t>(least_[0]);
     while (room < count) room *= 2;
     return std::min(room, static_cast<size_t>(most_[0]));

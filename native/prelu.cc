@@ -67,7 +67,11 @@ struct PReluKernel {
     const auto channels = static_cast<size_t>(shape.at(shape.size() - 3));
     if (channels < count) ORT_CXX_API_THROW("PRelu has more slopes than channels", ORT_INVALID_GRAPH);
     std::vector<float> slopes(channels);
-    std::copy_n(slope.GetTensorData<float>(), count, slopes.begin());
+    if (count == 1) {
+      std::fill(slopes.begin(), slopes.end(), *slope.GetTensorData<float>());
+    } else {
+      std::copy_n(slope.GetTensorData<float>(), count, slopes.begin());
+    }
     Job job{input.GetTensorData<float>(),
             context.GetOutput(0, shape).GetTensorMutableData<float>(),
             slopes.data(),
@@ -120,7 +124,7 @@ bool isReorder(const onnx::Node& node, const char* type) {
          std::none_of(node.integers.begin(), node.integers.end(), last);
 }
 
-/// One slope a channel of pictures: [channels, 1, 1].
+/// One slope a channel of pictures, or one for all: [channels, 1, 1] or [1, 1, 1].
 bool isPerChannel(const onnx::Graph& graph, const std::string& slope) {
   return std::any_of(graph.tensors.begin(), graph.tensors.end(), [&slope](const onnx::Tensor& tensor) {
     return tensor.name == slope && tensor.shape.size() == 3 && tensor.shape[1] == 1 && tensor.shape[2] == 1;
@@ -158,7 +162,7 @@ bool unwrap(onnx::Node& node, Uses& uses) {
   const std::string output = after[0]->outputs[0];
   for (onnx::Node* reorder : after) {
     for (onnx::Node* reader : uses.readers[reorder->outputs[0]]) {
-      std::replace(reader->inputs.begin(), reader->inputs.end(), reorder->outputs[0], output);
+      if (reader != nullptr) std::replace(reader->inputs.begin(), reader->inputs.end(), reorder->outputs[0], output);
     }
     reorder->outputs.clear();
   }

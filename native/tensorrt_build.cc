@@ -70,6 +70,13 @@ std::string parserErrors(const nvonnxparser::IParser& parser) {
 
 std::string seconds(double value) { return std::to_string(value).substr(0, value < 10 ? 4 : 5) + " s"; }
 
+TrtPlan kept(std::unique_ptr<nvinfer1::ICudaEngine> engine, std::vector<char> bytes) {
+#if NV_TENSORRT_MAJOR >= 10
+  bytes = {};  // one engine serves all contexts there
+#endif
+  return {std::move(engine), std::move(bytes)};
+}
+
 }  // namespace
 
 TrtPlan TrtContext::planOf(const std::string& path, const ModelSpec& spec) {
@@ -88,7 +95,7 @@ TrtPlan TrtContext::planOf(const std::string& path, const ModelSpec& spec) {
     std::unique_ptr<nvinfer1::ICudaEngine> engine(runtime->deserializeCudaEngine(plan->data(), plan->size()));
     if (engine) {
       note(stem + ": plan loaded in " + seconds(secondsSince(start)));
-      return {std::move(engine), std::move(*plan)};
+      return kept(std::move(engine), std::move(*plan));
     }
     why = "TensorRT refused the kept plan: " + log.take("it said nothing");
   }
@@ -105,7 +112,7 @@ TrtPlan TrtContext::planOf(const std::string& path, const ModelSpec& spec) {
   if (!engine)
     throw Error(Code::modelLoad,
                 "TensorRT cannot load the plan it has just made of " + path + ": " + log.take("it said nothing"));
-  return {std::move(engine), std::move(plan)};
+  return kept(std::move(engine), std::move(plan));
 }
 
 std::vector<char> TrtContext::build(const std::string& path, const std::vector<char>& model, const ModelSpec& spec) {

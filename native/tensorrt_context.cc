@@ -1,6 +1,7 @@
 #include "tensorrt_context.h"
 
 #include <cstring>
+#include <utility>
 
 namespace facelatch {
 namespace {
@@ -77,12 +78,17 @@ TrtContext::~TrtContext() {
 
 bool CudaBuffer::hold(size_t bytes) {
   if (bytes <= size_) return false;
-  release();
-  if (where_ != Where::host) checkCuda(cudaMalloc(&device_, bytes), "take device memory");
+  // First the new, then the old: where there is no more memory, what was lent out stays good.
+  CudaBuffer larger(where_);
+  if (where_ != Where::host) checkCuda(cudaMalloc(&larger.device_, bytes), "take device memory");
   if (where_ != Where::device) {
-    checkCuda(cudaHostAlloc(&host_, bytes, cudaHostAllocMapped), "take page-locked memory");
+    checkCuda(cudaHostAlloc(&larger.host_, bytes, cudaHostAllocMapped), "take page-locked memory");
   }
-  if (where_ == Where::host) checkCuda(cudaHostGetDevicePointer(&device_, host_, 0), "see page-locked memory");
+  if (where_ == Where::host) {
+    checkCuda(cudaHostGetDevicePointer(&larger.device_, larger.host_, 0), "see page-locked memory");
+  }
+  std::swap(device_, larger.device_);
+  std::swap(host_, larger.host_);
   size_ = bytes;
   return true;
 }

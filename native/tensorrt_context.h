@@ -70,7 +70,7 @@ class CudaBuffer {
   size_t size_ = 0;
 };
 
-/// A network's plan, and the engine made of it.
+/// The engine made of a network's plan and, before TensorRT 10, the plan, of which each context makes its own.
 struct TrtPlan {
   std::unique_ptr<nvinfer1::ICudaEngine> engine;
   std::vector<char> bytes;

@@ -54,16 +54,16 @@ std::vector<std::vector<float>> plain(const std::string& path, Tensor& input, co
   return answers;
 }
 
-void sameAnswer(const std::string& file, const ModelSpec& spec, const std::vector<int64_t>& shape) {
+void sameAnswer(const std::string& path, const ModelSpec& spec, const std::vector<int64_t>& shape) {
   const std::shared_ptr<EngineFactory> factory = onnxRuntime(2);
   Tensor input;
   input.reshape(shape);
   input.values = noise(input.values.size());
   std::vector<Tensor> outputs;
-  factory->load(models(file), spec)->run(input, outputs);
+  factory->load(path, spec)->run(input, outputs);
   std::vector<const char*> names;
   for (const TensorSpec& output : spec.outputs) names.push_back(output.name.c_str());
-  const std::vector<std::vector<float>> expected = plain(models(file), input, names);
+  const std::vector<std::vector<float>> expected = plain(path, input, names);
   for (size_t i = 0; i < expected.size(); ++i) {
     CHECK(outputs[i].values.size() == expected[i].size());
     for (size_t at = 0; at < expected[i].size(); ++at) CHECK_NEAR(outputs[i].values[at], expected[i][at], 2e-5);
@@ -72,9 +72,23 @@ void sameAnswer(const std::string& file, const ModelSpec& spec, const std::vecto
 
 void netsAnswerAsBefore() {
   const ModelSpec pnet{{"input", {-1, 3, -1, -1}}, {{"prob", {0, 2, 0, 0}}, {"regression", {0, 4, 0, 0}}}};
-  for (const int64_t side : {12, 33, 70}) sameAnswer("mtcnn-pnet.onnx", pnet, {1, 3, side, side + 11});
+  for (const int64_t side : {12, 33, 70}) sameAnswer(models("mtcnn-pnet.onnx"), pnet, {1, 3, side, side + 11});
   const ModelSpec onet{{"input", {-1, 3, 48, 48}}, {{"prob", {0, 2}}, {"regression", {0, 4}}, {"landmarks", {0, 10}}}};
-  for (const int64_t batch : {1, 3}) sameAnswer("mtcnn-onet.onnx", onet, {batch, 3, 48, 48});
+  for (const int64_t batch : {1, 3}) sameAnswer(models("mtcnn-onet.onnx"), onet, {batch, 3, 48, 48});
+}
+
+/// Of all channels, as files from elsewhere may have it.
+void oneSlopeIsEveryChannels() {
+  onnx::Graph graph(contentOf(models("mtcnn-pnet.onnx")));
+  graph.addConstant("one", {1, 1, 1}, {0.25f});
+  for (onnx::Node& node : graph.nodes) {
+    if (node.type == "PRelu") node.inputs[1] = "one";
+  }
+  const std::string path = "/tmp/facelatch-test-one-" + std::to_string(getpid()) + ".onnx";
+  std::ofstream(path, std::ios::binary) << graph.file();
+  const ModelSpec pnet{{"input", {-1, 3, -1, -1}}, {{"prob", {0, 2, 0, 0}}, {"regression", {0, 4, 0, 0}}}};
+  sameAnswer(path, pnet, {1, 3, 30, 41});
+  std::remove(path.c_str());
 }
 
 /// The runtime still writes what is looked for: else nothing would be exchanged, and nobody would notice but by the
@@ -157,6 +171,7 @@ void untouchedGraphsStayWhatTheyWere() {
 }  // namespace
 
 int main() {
-  return runAll(netsAnswerAsBefore, theRuntimesGraphsAreUnderstood, reordersAreLeftOutWhereNobodyElseNeedsThem,
-                otherSlopesStay, damagedFilesAreNoModels, untouchedGraphsStayWhatTheyWere);
+  return runAll(netsAnswerAsBefore, oneSlopeIsEveryChannels, theRuntimesGraphsAreUnderstood,
+                reordersAreLeftOutWhereNobodyElseNeedsThem, otherSlopesStay, damagedFilesAreNoModels,
+                untouchedGraphsStayWhatTheyWere);
 }
