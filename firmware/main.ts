@@ -169,8 +169,13 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     publish: (payload) => broker.state('fan/state', payload),
   })
   undo.push(() => fan.close())
+  const followPeople = peopleFollower({
+    ...{ store, log: mainLog, answered: () => vigil.storeAnswered() },
+    changed: (names) => feed({ type: 'people', count: names.length, names }),
+  })
   const perform = createEffects(
     {
+      lookAtPeople: followPeople,
       gpio,
       broker,
       store,
@@ -237,10 +242,6 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   await broker.start()
   recognizer.start()
 
-  const followPeople = peopleFollower({
-    ...{ store, log: mainLog, answered: () => vigil.storeAnswered() },
-    changed: (names) => feed({ type: 'people', count: names.length, names }),
-  })
   await followPeople()
   const poll = setInterval(followPeople, galleryPollMs)
   if (driverFor(config) === 'simulated') mainLog.warn('the lines are simulated: no real strike is driven')

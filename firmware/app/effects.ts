@@ -1,6 +1,7 @@
 /** One table from effect to port call: everything the supervisor does to the world is here. */
 import { enrolAgain } from '../domain/enrolment.js'
 import type { Broker, CameraHost, Clock, Gpio, HostAnswer, Log, ModeKeeper, Store, StoreCare } from '../ports.js'
+import type { EnrolmentAnswer } from './enrolling.js'
 import { savePerson, undoEnrolment } from './enrolment-store.js'
 import type { HealthTopic, OwnHealth } from './health.js'
 import type { ToRecognizer } from './messages.js'
@@ -20,6 +21,8 @@ export interface EffectPorts {
   readonly struck: (on: boolean) => void
   readonly tellRecognizer: (message: ToRecognizer) => void
   readonly restartRecognizer: () => void
+  /** Feeds `people` where they have changed. Never rejects. */
+  readonly lookAtPeople: () => Promise<void>
   readonly ownHealth: () => OwnHealth
 }
 
@@ -39,6 +42,13 @@ export function createEffects(
   }
   /** Who has to be enrolled again, as it was said last: the gallery is sent anew with every change. */
   let warned: string | undefined
+  /** Whoever hears the answer finds the people, and the recognizer its gallery, as they are now. Neither rejects. */
+  const answerEnrolment = async (answering: Promise<EnrolmentAnswer>) => {
+    const answer = await answering
+    await ports.lookAtPeople()
+    feed({ type: 'enrolment', answer })
+    ports.recorder.resume()
+  }
   const executors: Executors = {
     strike: ({ on }) => {
       try {
@@ -96,16 +106,10 @@ export function createEffects(
     },
     'watch-faces': ({ session }) => ports.tellRecognizer({ type: 'enrol', ...(session !== undefined && { session }) }),
     'save-person': ({ saving, embedder, admins }) => {
-      savePerson(ports.store, saving, { embedder, admins, now: ports.clock.now }).then((answer) => {
-        feed({ type: 'enrolment', answer })
-        ports.recorder.resume()
-      })
+      void answerEnrolment(savePerson(ports.store, saving, { embedder, admins, now: ports.clock.now }))
     },
     'undo-enrolment': () => {
-      undoEnrolment(ports.store, ports.clock.wall()).then((answer) => {
-        feed({ type: 'enrolment', answer })
-        ports.recorder.resume()
-      })
+      void answerEnrolment(undoEnrolment(ports.store, ports.clock.wall()))
     },
     'publish-snapshot': ({ png }) => {
       ports.broker

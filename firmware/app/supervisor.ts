@@ -97,12 +97,7 @@ export class Supervisor {
       case 'timeout':
         return this.#timeout(event.timer)
       case 'enrolment':
-        return [
-          // The recognizer hears of it at once: the next frame may show the same face.
-          ...(event.answer.type === 'saved' || event.answer.type === 'undone' ? this.#sendGallery() : []),
-          ...toldBy(event.answer),
-          ...this.#enrol(this.#enrolling.answer(event.answer)),
-        ]
+        return [...toldBy(event.answer), ...this.#enrol(this.#enrolling.answer(event.answer))]
       case 'broker':
         this.#broker = event.connected
         return []

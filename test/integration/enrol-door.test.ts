@@ -161,10 +161,16 @@ t.test('enrol/set, refusals, the undo, over a real broker', { skip: noMosquitto 
   await until('it is undone', () => event('removed') !== undefined)
   t.match(event('removed'), { reason: 'undone at the door' })
   t.same(await names(home), [])
+  const before = states().length
+  // In one go: his face may be collected faster than a busy machine tells us of it.
   await watcher.publish(set, 'Zoë')
-  await until('it collects', () => states().at(-1)?.state === 'collecting')
   await watcher.publish(set, 'CANCEL')
   await until('it is cancelled', () => states().at(-1)?.reason === 'cancelled by command')
+  const begun = states().slice(before)
+  t.ok(
+    begun.some(({ state }) => state === 'collecting'),
+    'it had begun',
+  )
   await appliance.stop()
   t.same(await names(home), [])
 })

@@ -175,8 +175,6 @@ t.test('the gallery goes to a recognizer that runs, whenever people change', asy
   t.notOk(kinds(supervisor.step({ type: 'people', count: 1 })).includes('send-gallery'), 'nobody is there to take it')
   t.ok(kinds(supervisor.step({ type: 'recognizer', message: ready, now: 0 })).includes('send-gallery'))
   t.match(supervisor.step({ type: 'people', count: 2 })[0], { do: 'send-gallery', embedder: 'e' })
-  const undone = supervisor.step({ type: 'enrolment', answer: { type: 'undone', person: 'Ada' } })
-  t.match(undone[0], { do: 'send-gallery', embedder: 'e' }, 'at once, before the store is looked at again')
   supervisor.step({ type: 'recognizer-lost', reason: 'x', restartMs: 1 })
   t.notOk(kinds(supervisor.step({ type: 'people', count: 3 })).includes('send-gallery'))
 })
