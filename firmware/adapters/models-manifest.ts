@@ -228,6 +228,9 @@ function entryFault(entry: Record<string, unknown>): string | undefined {
   for (const [key, value] of Object.entries(all)) {
     if (value === undefined) continue
     if (!isRecord(value) || !isNumbers([value.similarity], 1)) return `${key}.similarity is not a number`
+    // At 0 or less every face is everybody's.
+    if (role === 'embedder' && !((value.similarity as number) > 0 && (value.similarity as number) <= 1))
+      return `${key}.similarity is ${value.similarity}, not above 0 and at most 1`
     if (typeof value.basis !== 'string') return `${key}.basis is not text`
   }
   return undefined

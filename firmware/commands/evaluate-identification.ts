@@ -178,6 +178,10 @@ export function thresholdFrom(
   // Rounded up: never laxer than what was measured.
   const similarity = Math.ceil(point.threshold * 1000) / 1000
   const { accepted, falselyAccepted } = point
+  if (falselyAccepted.of === 0 || accepted.of === 0 || !(similarity > 0))
+    throw new Error(
+      `${data}: ${falselyAccepted.of} pictures of strangers and ${accepted.of} of residents are too few for a threshold; none was written`,
+    )
   const percent = (value: number) => `${(100 * value).toFixed(2)} %`
   const how = { nearest: 'nearest template', imprinting: 'imprinting', 'svm-alone': 'SVM, probability' }[classifier]
   const basis =

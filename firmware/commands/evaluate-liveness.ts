@@ -278,6 +278,8 @@ function page(result: Evaluated): string {
 /** The operating point for the manifest, with its basis. */
 function thresholdFrom({ fused, data, detector, subjects }: Evaluated): NonNullable<ModelEntry['threshold']> {
   const { best, crossValidated } = fused
+  if (crossValidated.bpcer.of === 0 || !Object.values(crossValidated.apcer).some(({ of }) => of > 0))
+    throw new Error(`${data}: living faces or attacks are too few for an operating point; none was written`)
   // Rounded up: never laxer than what was measured.
   const similarity = Math.ceil(best.threshold * 1e4) / 1e4
   const attacks = Object.entries(crossValidated.apcer).map(([kind, { count, of }]) => `${count} of ${of} (${kind})`)
