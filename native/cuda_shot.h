@@ -29,6 +29,17 @@ struct CudaRow {
   int32_t mirrored;
 };
 
+/// A row of a shot's batch.
+inline CudaRow cudaRow(const Shot& shot, size_t row) {
+  const size_t piece = row % shot.pieces();
+  if (shot.sampling == Shot::Sampling::aligned) {
+    const Similarity& to = shot.placements[piece];
+    return {{to.a, to.b, to.tx, to.ty}, warpGrid(to), row >= shot.pieces() ? 1 : 0};
+  }
+  const Box& box = shot.regions[piece];
+  return {{box.x, box.y, box.width, box.height}, 1, 0};
+}
+
 /// Rows of a batch that has room for more; the rest become black.
 struct alignas(64) CudaBatch {
   int32_t count;
@@ -43,5 +54,27 @@ struct alignas(64) CudaBatch {
 cudaError_t cudaDevelop(cudaStream_t stream, const CudaFrame* frame, const CudaBatch* batch, size_t room,
                         Shot::Sampling sampling, int width, int height, const Normalisation& normalisation,
                         float* planes, uint8_t* pixels);
+
+/// What `work` queues on the stream, as a graph; null where that cannot be captured.
+template <typename Work>
+cudaGraphExec_t cudaCapture(cudaStream_t stream, const Work& work) {
+  if (cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal) != cudaSuccess) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  const bool queued = work();
+  cudaGraph_t captured = nullptr;
+  cudaGraphExec_t graph = nullptr;
+  if (cudaStreamEndCapture(stream, &captured) == cudaSuccess && queued && captured != nullptr) {
+#if CUDART_VERSION >= 12000
+    if (cudaGraphInstantiate(&graph, captured, 0) != cudaSuccess) graph = nullptr;
+#else
+    if (cudaGraphInstantiate(&graph, captured, nullptr, nullptr, 0) != cudaSuccess) graph = nullptr;
+#endif
+  }
+  if (captured != nullptr) cudaGraphDestroy(captured);
+  cudaGetLastError();
+  return graph;
+}
 
 }  // namespace facelatch

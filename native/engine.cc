@@ -6,7 +6,7 @@
 
 namespace facelatch {
 
-void Engine::look(const View& picture, const std::vector<Shot>& shots, std::vector<Answer>& answers) {
+void TensorEngine::look(const View& picture, const std::vector<Shot>& shots, std::vector<Answer>& answers) {
   answers.resize(shots.size());
   for (size_t i = 0; i < shots.size(); ++i) {
     const Shot& shot = shots[i];
@@ -22,7 +22,7 @@ void Engine::look(const View& picture, const std::vector<Shot>& shots, std::vect
 }
 
 /// A file frozen at some number of items is run as often as it takes, the last time with black ones to fill up.
-void Engine::runRows(const Tensor& rows, std::vector<Tensor>& outputs) {
+void TensorEngine::runRows(const Tensor& rows, std::vector<Tensor>& outputs) {
   const int64_t frozen = batch(), all = rows.shape[0];
   if (frozen <= 0 || frozen == all) return run(rows, outputs);
   const size_t row = rows.values.size() / static_cast<size_t>(all);

@@ -64,9 +64,14 @@ struct Answer {
 class Engine {
  public:
   virtual ~Engine() = default;
-  /// An answer for each shot. Here the CPU cuts and each shot is one run; an engine with a device of its own cuts
-  /// there. Throws ENGINE.
-  virtual void look(const View& picture, const std::vector<Shot>& shots, std::vector<Answer>& answers);
+  /// An answer for each shot. Throws ENGINE.
+  virtual void look(const View& picture, const std::vector<Shot>& shots, std::vector<Answer>& answers) = 0;
+};
+
+/// One whose network takes what the CPU has cut: each shot is one run.
+class TensorEngine : public Engine {
+ public:
+  void look(const View& picture, const std::vector<Shot>& shots, std::vector<Answer>& answers) override;
   /// The number of items a run must have, or -1 when it is free: many published files are frozen at one.
   virtual int64_t batch() const = 0;
   /// Outputs come in the order of the ModelSpec. Throws ENGINE with the runtime's own words.

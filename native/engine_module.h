@@ -8,7 +8,7 @@
 
 #include "engine.h"
 
-#define FACELATCH_TENSORRT_ENTRY facelatch_tensorrt_2
+#define FACELATCH_TENSORRT_ENTRY facelatch_tensorrt_3
 
 extern "C" {
 /// Throws facelatch::Error.

@@ -89,7 +89,7 @@ std::shared_ptr<Environment> sharedEnvironment(int threads) {
   return environment;
 }
 
-class OnnxRuntimeEngine : public Engine {
+class OnnxRuntimeEngine : public TensorEngine {
  public:
   OnnxRuntimeEngine(std::shared_ptr<Environment> environment, const std::string& path, const ModelSpec& spec)
       : environment_(std::move(environment)), path_(path) {

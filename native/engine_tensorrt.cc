@@ -1,6 +1,5 @@
 // Networks on the GPU through enqueueV3, which TensorRT 8.5 to 11 share.
 #include <algorithm>
-#include <cstring>
 #include <list>
 
 #include "engine_module.h"
@@ -9,7 +8,7 @@
 namespace facelatch {
 namespace {
 
-/// Shapes of one network that are kept ready; a sweep has about ten.
+/// Shapes of one network that are kept ready; a sweep of 640x480 has eight.
 constexpr size_t mostBatches = 32;
 
 /// A larger plan is not loaded once more for each size of a batch.
@@ -34,8 +33,6 @@ class TensorRtEngine : public Engine {
     batches_.clear();
   }
 
-  int64_t batch() const override { return batch_; }
-
   void look(const View& picture, const std::vector<Shot>& shots, std::vector<Answer>& answers) override {
     if (!started_.empty()) {  // what an error left behind must not write into what comes now
       cudaStreamSynchronize(shared_->stream);
@@ -48,54 +45,16 @@ class TensorRtEngine : public Engine {
       answers[i].kept.clear();
       answers[i].outputs.clear();
       if (i > 0 && !(ShotForm(shots[i]) == ShotForm(shots[i - 1]))) startAll(shots, rows, answers);
-      const size_t pieces = shots[i].pieces();
-      for (size_t row = 0; row < shots[i].rows(); ++row) {
-        rows.push_back({i, row, row % pieces, row >= pieces});
-      }
+      for (size_t row = 0; row < shots[i].rows(); ++row) rows.push_back({i, row});
     }
     startAll(shots, rows, answers);
     finishAll(shots, answers);
   }
 
-  void run(const Tensor& input, std::vector<Tensor>& outputs) override {
-    requireFits(input.shape);
-    const size_t bytes = input.values.size() * sizeof(float);
-    input_.hold(bytes);
-    std::memcpy(input_.host<void>(), input.values.data(), bytes);
-    checkCuda(
-        cudaMemcpyAsync(input_.device<void>(), input_.host<void>(), bytes, cudaMemcpyHostToDevice, shared_->stream),
-        "copy a network's input");
-    if (!context_) context_ = shared_->contextOf(*plan_.engine);
-    shared_->lend(*context_);
-    require(context_->setInputShape(inputName_.c_str(), dimsOf(input.shape)) &&
-            context_->setTensorAddress(inputName_.c_str(), input_.device<void>()));
-    outputs.resize(outputNames_.size());
-    while (outputs_.size() < outputNames_.size()) outputs_.push_back(std::make_unique<CudaBuffer>());
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      const char* name = outputNames_[i].c_str();
-      outputs[i].reshape(shapeOf(context_->getTensorShape(name)));
-      outputs_[i]->hold(std::max<size_t>(outputs[i].values.size() * sizeof(float), sizeof(float)));
-      require(context_->setTensorAddress(name, outputs_[i]->device<void>()));
-    }
-    require(context_->enqueueV3(shared_->stream));
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      checkCuda(cudaMemcpyAsync(outputs_[i]->host<void>(), outputs_[i]->device<void>(),
-                                outputs[i].values.size() * sizeof(float), cudaMemcpyDeviceToHost, shared_->stream),
-                "copy a network's output");
-    }
-    shared_->wait("run a network");
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      std::memcpy(outputs[i].values.data(), outputs_[i]->host<void>(), outputs[i].values.size() * sizeof(float));
-    }
-  }
-
  private:
-  /// A row of a shot, and the piece of the picture that it shows.
   struct Row {
     size_t shot;
     size_t row;
-    size_t piece;
-    bool mirrored;
   };
   struct Started {
     TrtBatch* batch;
@@ -117,7 +76,7 @@ class TensorRtEngine : public Engine {
       batch.boxes().count = static_cast<int32_t>(count);
       std::vector<Row> these(rows.begin() + static_cast<std::ptrdiff_t>(begin),
                              rows.begin() + static_cast<std::ptrdiff_t>(begin + count));
-      for (size_t i = 0; i < count; ++i) batch.boxes().rows()[i] = boxOf(shots[these[i].shot], these[i]);
+      for (size_t i = 0; i < count; ++i) batch.boxes().rows()[i] = cudaRow(shots[these[i].shot], these[i].row);
       started_.push_back({&batch, std::move(these)});
       batch.start();
     }
@@ -144,23 +103,13 @@ class TensorRtEngine : public Engine {
           std::copy_n(one.batch->row(output, i), each,
                       tensor.values.begin() + static_cast<std::ptrdiff_t>(row.row * each));
         }
-        if (shot.keep && !row.mirrored) {
+        if (shot.keep && row.row < shot.pieces()) {
           const uint8_t* piece = one.batch->piece(i);
-          answer.kept.emplace_back(piece, piece + static_cast<size_t>(3) * static_cast<size_t>(shot.width) *
-                                                      static_cast<size_t>(shot.height));
+          answer.kept.emplace_back(piece, piece + shot.values());
         }
       }
     }
     started_.clear();
-  }
-
-  static CudaRow boxOf(const Shot& shot, const Row& row) {
-    if (shot.sampling == Shot::Sampling::aligned) {
-      const Similarity& to = shot.placements[row.piece];
-      return {{to.a, to.b, to.tx, to.ty}, warpGrid(to), row.mirrored ? 1 : 0};
-    }
-    const Box& box = shot.regions[row.piece];
-    return {{box.x, box.y, box.width, box.height}, 1, 0};
   }
 
   /// Powers of two, so that a crowd that comes and goes needs few shapes.
@@ -247,13 +196,6 @@ class TensorRtEngine : public Engine {
     return *found;
   }
 
-  void require(bool went) {
-    if (!went) {
-      throw Error(Code::engine, "inference with " + path_ + " failed: " + shared_->log.take("TensorRT said nothing") +
-                                    "; check the model with: facelatch models verify");
-    }
-  }
-
   [[noreturn]] void refuse(const std::string& why) const {
     throw Error(Code::modelLoad, "cannot use model " + path_ + ": " + why + "; run: facelatch models verify");
   }
@@ -265,9 +207,6 @@ class TensorRtEngine : public Engine {
   std::vector<int64_t> least_, most_;
   std::string inputName_;
   std::vector<std::string> outputNames_;
-  std::unique_ptr<nvinfer1::IExecutionContext> context_;
-  CudaBuffer input_;
-  std::vector<std::unique_ptr<CudaBuffer>> outputs_;
   Batches batches_;
   std::vector<Started> started_;
 };

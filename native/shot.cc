@@ -52,7 +52,7 @@ void bilinear(const View& picture, const Box& region, const Shot& shot, float* p
 }  // namespace
 
 void develop(const View& picture, const Shot& shot, float* rows, std::vector<std::vector<uint8_t>>& kept) {
-  const size_t row = static_cast<size_t>(3) * shot.width * shot.height;
+  const size_t row = shot.values();
   const size_t pieces = shot.pieces();
   for (size_t i = 0; i < pieces; ++i) {
     if (shot.sampling == Shot::Sampling::averaged) {

@@ -34,6 +34,8 @@ struct Shot {
   bool keep = false;
 
   size_t pieces() const { return sampling == Sampling::aligned ? placements.size() : regions.size(); }
+  /// Of one row.
+  size_t values() const { return static_cast<size_t>(3) * static_cast<size_t>(width) * static_cast<size_t>(height); }
   size_t rows() const { return pieces() * (mirrored ? 2 : 1); }
 };
 

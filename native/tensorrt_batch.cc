@@ -34,6 +34,7 @@ ShotForm::ShotForm(const Shot& shot)
     : sampling(shot.sampling),
       width(shot.width),
       height(shot.height),
+      values(shot.values()),
       normalisation(shot.normalisation),
       keep(shot.keep) {}
 
@@ -55,7 +56,7 @@ TrtBatch::TrtBatch(std::shared_ptr<TrtContext> shared, TrtPlan& plan, const std:
   context_ = shared_->contextOf(*plan.engine);
 #endif
   boxes_.hold(CudaBatch::bytes(rows_));
-  planes_.hold(rows_ * 3 * static_cast<size_t>(form_.width) * static_cast<size_t>(form_.height) * sizeof(float));
+  planes_.hold(rows_ * form_.values * sizeof(float));
 }
 
 TrtBatch::~TrtBatch() {
@@ -93,7 +94,7 @@ void TrtBatch::prepare() {
     bytes += (product(shapes_.back()) * sizeof(float) + alignment - 1) / alignment * alignment;
   }
   pieces_ = bytes;
-  if (form_.keep) bytes += rows_ * 3 * static_cast<size_t>(form_.width) * static_cast<size_t>(form_.height);
+  if (form_.keep) bytes += rows_ * form_.values;
   answers_.hold(bytes);
   for (size_t i = 0; i < outputs_.size(); ++i) {
     if (!context_->setTensorAddress(outputs_[i].c_str(), answers_.device<uint8_t>() + offsets_[i])) throw refusal();
@@ -103,25 +104,14 @@ void TrtBatch::prepare() {
   shared_->wait("run a network for the first time");
   generation_ = shared_->generation;
 
-  cudaGraph_t captured = nullptr;
-  if (cudaStreamBeginCapture(shared_->stream, cudaStreamCaptureModeThreadLocal) != cudaSuccess) {
-    cudaGetLastError();
-    return;
-  }
-  bool complete = true;
-  try {
-    queue();
-  } catch (const Error&) {
-    complete = false;
-  }
-  complete = cudaStreamEndCapture(shared_->stream, &captured) == cudaSuccess && complete && captured != nullptr;
-#if CUDART_VERSION >= 12000
-  if (complete && cudaGraphInstantiate(&graph_, captured, 0) != cudaSuccess) graph_ = nullptr;
-#else
-  if (complete && cudaGraphInstantiate(&graph_, captured, nullptr, nullptr, 0) != cudaSuccess) graph_ = nullptr;
-#endif
-  if (captured != nullptr) cudaGraphDestroy(captured);
-  cudaGetLastError();
+  graph_ = cudaCapture(shared_->stream, [&] {
+    try {
+      queue();
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  });
   if (graph_ == nullptr) shared_->note("a network could not be captured as a graph, and runs step by step");
 }
 
@@ -145,9 +135,6 @@ const float* TrtBatch::row(size_t output, size_t index) const {
          index * product(shapes_[output], 1);
 }
 
-const uint8_t* TrtBatch::piece(size_t index) const {
-  return answers_.host<uint8_t>() + pieces_ +
-         index * 3 * static_cast<size_t>(form_.width) * static_cast<size_t>(form_.height);
-}
+const uint8_t* TrtBatch::piece(size_t index) const { return answers_.host<uint8_t>() + pieces_ + index * form_.values; }
 
 }  // namespace facelatch

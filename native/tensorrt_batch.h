@@ -17,6 +17,8 @@ struct ShotForm {
   Shot::Sampling sampling;
   int width;
   int height;
+  /// Of a row.
+  size_t values;
   Normalisation normalisation;
   bool keep;
 };

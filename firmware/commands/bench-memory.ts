@@ -3,6 +3,7 @@ import { residentMemory } from '../adapters/process-memory.js'
 import { UserError } from '../app/errors.js'
 import type { HealthTopic } from '../app/health.js'
 import { type Slope, slope } from '../evaluation/slope.js'
+import { mean } from '../evaluation/statistics.js'
 import { clip } from './clips.js'
 import { startGuard } from './guarded.js'
 
@@ -81,7 +82,7 @@ export async function measureMemory(folder: string, hours: number): Promise<Memo
     const account = (process: 'supervisor' | 'recognizer'): ProcessMemory => {
       const series = settled.map((sample) => ({ x: sample.at * hoursPerMs, y: sample[process] }))
       const quarter = Math.ceil(series.length / 4)
-      const average = (part: typeof series) => part.reduce((sum, { y }) => sum + y, 0) / part.length
+      const average = (part: typeof series) => mean(part.map(({ y }) => y))
       return {
         first: average(series.slice(0, quarter)),
         last: average(series.slice(-quarter)),

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { loadConfig } from '../config.js'
 import { decisions, type JudgedFrame, type Visit } from '../evaluation/decisions.js'
 import { type ShareChart, sharesSvg } from '../evaluation/share-chart.js'
+import { quantile } from '../evaluation/statistics.js'
 import type { Demands } from '../evaluation/tracking.js'
 import { embed } from './evaluate.js'
 import { dealt, readDataset } from './evaluate-data.js'
@@ -87,12 +88,6 @@ function chart(letIn: readonly Grant[], walkups: number): ShareChart {
     values: letIn.map(whole),
     of: walkups,
   }
-}
-
-/** The value that so large a share is at most. */
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
 }
 
 export function printWalkups({ walkups, letIn, wrongGrants, people, file }: Walkups): void {

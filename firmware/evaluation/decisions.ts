@@ -1,8 +1,10 @@
 /** What was decided about the people of a sequence, against who they really are; and what one picture alone would have said. */
+
 import { centre } from '../domain/geometry.js'
 import type { Box, Verdict } from '../domain/types.js'
 import type { Rate } from './operating-points.js'
 import { rate } from './operating-points.js'
+import { quantile } from './statistics.js'
 import { type Demands, demanded, ownerOf, type TrackedFace, type TrackedFrame, type TruthFace } from './tracking.js'
 
 export interface JudgedFace extends TrackedFace {
@@ -236,9 +238,7 @@ export const upperBound = ({ count, of, high }: Rate) => (count > 0 || of === 0 
 
 /** By the nearest rank; NaN of nothing. */
 export function spread(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b)
-  const at = (share: number) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
-  return { median: at(0.5), p95: at(0.95) }
+  return { median: quantile(values, 0.5), p95: quantile(values, 0.95) }
 }
 
 const total = (values: readonly number[]) => values.reduce((a, b) => a + b, 0)

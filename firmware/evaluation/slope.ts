@@ -1,4 +1,5 @@
 /** Whether something grows: the slope of a series that is noisy, and not independent from one sample to the next. */
+import { mean } from './statistics.js'
 
 export interface Sample {
   readonly x: number
@@ -11,8 +12,6 @@ export interface Slope {
   readonly low: number
   readonly high: number
 }
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
 
 /**
  * Least squares over the means of `blocks` equal parts of the series: neighbours resemble each other, and samples taken as

@@ -63,7 +63,7 @@ Shot randomShot(Random& random, Shot::Sampling sampling, int width, int height) 
 }
 
 void compare(const View& picture, const Device<CudaFrame>& frame, const Shot& shot, size_t room, Difference& found) {
-  const size_t area = static_cast<size_t>(shot.width) * static_cast<size_t>(shot.height), row = 3 * area;
+  const size_t row = shot.values();
   std::vector<float> expected(room * row, 0), actual(room * row);
   std::vector<std::vector<uint8_t>> kept;
   develop(picture, shot, expected.data(), kept);
@@ -71,16 +71,7 @@ void compare(const View& picture, const Device<CudaFrame>& frame, const Shot& sh
   std::vector<uint8_t> bytes(CudaBatch::bytes(room));
   auto* batch = reinterpret_cast<CudaBatch*>(bytes.data());
   batch->count = static_cast<int32_t>(shot.rows());
-  for (size_t i = 0; i < shot.rows(); ++i) {
-    const size_t piece = i % shot.pieces();
-    if (shot.sampling == Shot::Sampling::aligned) {
-      const Similarity& to = shot.placements[piece];
-      batch->rows()[i] = {{to.a, to.b, to.tx, to.ty}, warpGrid(to), i >= shot.pieces() ? 1 : 0};
-    } else {
-      const Box& box = shot.regions[piece];
-      batch->rows()[i] = {{box.x, box.y, box.width, box.height}, 1, 0};
-    }
-  }
+  for (size_t i = 0; i < shot.rows(); ++i) batch->rows()[i] = cudaRow(shot, i);
   const Device<CudaBatch> boxes(bytes.size());
   const Device<float> planes(actual.size() * sizeof(float));
   const Device<uint8_t> pieces(room * row);
@@ -142,16 +133,11 @@ void floorOf() {
   check(cudaMemcpyAsync(frame.memory, pinned, bytes, cudaMemcpyHostToDevice, stream));
   launch();
   check(cudaStreamSynchronize(stream));
-  cudaGraph_t captured = nullptr;
-  cudaGraphExec_t graph = nullptr;
-  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-  launch();
-  check(cudaStreamEndCapture(stream, &captured));
-#if CUDART_VERSION >= 12000
-  check(cudaGraphInstantiate(&graph, captured, 0));
-#else
-  check(cudaGraphInstantiate(&graph, captured, nullptr, nullptr, 0));
-#endif
+  const cudaGraphExec_t graph = cudaCapture(stream, [&] {
+    launch();
+    return true;
+  });
+  if (graph == nullptr) throw std::runtime_error("a kernel cannot be captured");
   const double copied = cost([&] { std::memcpy(pinned, picture.data(), bytes); });
   *static_cast<CudaFrame*>(pinned) = {width, height};
   const double uploaded = cost([&] {
@@ -170,7 +156,6 @@ void floorOf() {
       "for %.3f ms, ten of them %.3f ms\n",
       copied, uploaded, one, ten);
   cudaGraphExecDestroy(graph);
-  cudaGraphDestroy(captured);
   cudaStreamDestroy(stream);
   cudaFreeHost(pinned);
   cudaFreeHost(boxes);

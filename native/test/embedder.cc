@@ -7,7 +7,7 @@ using namespace facelatch;
 namespace {
 
 /// Answers (first value of the plane, 1) for each picture, and remembers how many it was given.
-struct Echo : Engine {
+struct Echo : TensorEngine {
   Echo(int64_t fixed, std::vector<int64_t>& batches) : fixed(fixed), batches(batches) {}
   int64_t batch() const override { return fixed; }
   void run(const Tensor& input, std::vector<Tensor>& outputs) override {

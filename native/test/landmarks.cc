@@ -18,7 +18,7 @@ struct Script {
   std::vector<float> shown;
 };
 
-struct Scripted : Engine {
+struct Scripted : TensorEngine {
   explicit Scripted(Script& script) : script(script) {}
   int64_t batch() const override { return -1; }
   void run(const Tensor& input, std::vector<Tensor>& outputs) override {

@@ -35,7 +35,7 @@ void cropsShrinkWhereThePictureIsSmall() {
 }
 
 /// Answers (first pixel of plane 0, first of plane 2, 0) for each picture.
-struct Corner : Engine {
+struct Corner : TensorEngine {
   explicit Corner(int64_t fixed) : fixed(fixed) {}
   int64_t batch() const override { return fixed; }
   void run(const Tensor& input, std::vector<Tensor>& outputs) override {

@@ -10,7 +10,7 @@ using namespace facelatch;
 namespace {
 
 /// A network whose answers the test gives.
-class Scripted : public Engine {
+class Scripted : public TensorEngine {
  public:
   using Answer = std::function<void(const Tensor&, std::vector<Tensor>&)>;
   explicit Scripted(Answer answer) : answer_(std::move(answer)) {}

@@ -38,7 +38,7 @@ void put(std::vector<Tensor>& maps, size_t level, size_t cell, float cls, float 
 }
 
 /// Answers maps in which one face of `side` input pixels stands at a share of the input, and notes what it was shown.
-struct OneFace : Engine {
+struct OneFace : TensorEngine {
   explicit OneFace(std::vector<std::vector<int64_t>>& shown) : shown(shown) {}
   int64_t batch() const override { return -1; }
   void run(const Tensor& input, std::vector<Tensor>& outputs) override {

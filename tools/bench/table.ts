@@ -1,4 +1,5 @@
 /** What was measured, for people and for programs. */
+import { mean, quantile } from '../../firmware/evaluation/statistics.js'
 import { entries } from './contestant.js'
 import { isRight, type Result } from './judge.js'
 import type { PlayedFrame } from './play.js'
@@ -18,14 +19,6 @@ export interface Row {
   readonly scenes?: number
 }
 
-/** The nearest rank, of values in any order. */
-export function percentile(values: readonly number[], percent: number): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)]!
-}
-
-export const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
-
 export function rowOf({ name, title, problem, played, verdicts }: Result): Row {
   if (played === undefined || played.frames.length === 0)
     return { name, title, problem: problem ?? 'judged no frame in its time' }
@@ -35,7 +28,7 @@ export function rowOf({ name, title, problem, played, verdicts }: Result): Row {
     title,
     engine: played.engine,
     frames: times.length,
-    ms: { p50: percentile(times, 50), p95: percentile(times, 95), p99: percentile(times, 99) },
+    ms: { p50: quantile(times, 0.5), p95: quantile(times, 0.95), p99: quantile(times, 0.99) },
     cpuSeconds: mean(played.frames.map(({ cpu }) => cpu)),
     peakMemory: played.peakMemory,
     enrolled: played.enrolled,
@@ -71,13 +64,13 @@ export function goals(results: readonly Result[]): Goal[] {
     const goal = { peer, title: result?.title ?? entries.find(({ name }) => name === peer)!.title, wanted: times }
     if (theirs.length === 0) return goal
     const time =
-      percentile(
+      quantile(
         theirs.map(({ ms }) => ms),
-        50,
+        0.5,
       ) /
-      percentile(
+      quantile(
         ours.map(({ ms }) => ms),
-        50,
+        0.5,
       )
     const cpu = mean(theirs.map((frame) => frame.cpu)) / mean(ours.map((frame) => frame.cpu))
     return { ...goal, time, cpu, reached: Math.min(time, cpu) >= times }
