@@ -94,6 +94,8 @@ export interface Recognizer {
   readonly fallback: string | null
   /** What loading did, one line each, for people. */
   readonly notes: readonly string[]
+  /** In which form its pictures cost it least: a camera is asked for that. */
+  readonly pixels: 'rgb' | 'nv12'
   /** Name of the embedder: templates of another embedder live in another space and are never mixed in. */
   readonly embedder: string
   readonly dimensions: number

@@ -44,7 +44,7 @@ async function configure(config: Config): Promise<void> {
   pipeline = judge
   watch = new CameraWatch({
     session: sessionOptions(config.camera),
-    open: () => openCamera(cameraOptions(config.camera)),
+    open: () => openCamera({ ...cameraOptions(config.camera), pixels: loaded.pixels }),
     faultOf: cameraFault,
     stuck: stuckPipelines,
     begin: () => judge.begin(),

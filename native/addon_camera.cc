@@ -16,6 +16,7 @@ CameraOptions readOptions(const Napi::Value& value) {
   if (given.has("realtime")) options.realtime = given.boolean("realtime");
   if (given.has("stallSeconds")) options.stallSeconds = given.number("stallSeconds", 0.1, 3600);
   if (given.has("openSeconds")) options.openSeconds = given.number("openSeconds", 0.1, 3600);
+  if (given.has("pixels")) options.nv12 = given.oneOf("pixels", {"rgb", "nv12"}) == "nv12";
   if (given.has("properties")) options.properties = given.texts("properties");
   return options;
 }

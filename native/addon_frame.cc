@@ -79,12 +79,12 @@ class FrameWrap : public Napi::ObjectWrap<FrameWrap> {
 
   Napi::Value rgb(const Napi::CallbackInfo& info) {
     const PicturePtr held = picture(info.Env());
-    return Napi::Buffer<uint8_t>::Copy(info.Env(), held->pixels.data(), held->pixels.size());
+    return Napi::Buffer<uint8_t>::Copy(info.Env(), held->rgb().data(), held->rgb().size());
   }
 
   void release(const Napi::CallbackInfo& info) { drop(info.Env()); }
 
-  int64_t bytes() const { return static_cast<int64_t>(picture_->pixels.size()); }
+  int64_t bytes() const { return static_cast<int64_t>(picture_->bytes()); }
 
   void drop(Napi::Env env) {
     if (!picture_) return;

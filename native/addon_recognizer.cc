@@ -173,6 +173,7 @@ class RecognizerWrap : public Napi::ObjectWrap<RecognizerWrap> {
     if (!info[0].IsExternal()) throw argumentError(info.Env(), "Recognizer has no constructor; use Recognizer.load");
     recognizer_ = *info[0].As<Napi::External<RecognizerPtr>>().Data();
     engine_ = recognizer_->engine();
+    nv12_ = recognizer_->prefersNv12();
     fallback_ = recognizer_->fallback();
     notes_ = recognizer_->notes();
   }
@@ -182,6 +183,7 @@ class RecognizerWrap : public Napi::ObjectWrap<RecognizerWrap> {
         env, "Recognizer",
         {StaticMethod<&RecognizerWrap::load>("load"),
          InstanceAccessor<&RecognizerWrap::engine>("engine", napi_enumerable),
+         InstanceAccessor<&RecognizerWrap::pixels>("pixels", napi_enumerable),
          InstanceAccessor<&RecognizerWrap::fallback>("fallback", napi_enumerable),
          InstanceAccessor<&RecognizerWrap::notes>("notes", napi_enumerable),
          InstanceMethod<&RecognizerWrap::detect>("detect"), InstanceMethod<&RecognizerWrap::identify>("identify"),
@@ -203,6 +205,8 @@ class RecognizerWrap : public Napi::ObjectWrap<RecognizerWrap> {
   }
 
   Napi::Value engine(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), engine_); }
+
+  Napi::Value pixels(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), nv12_ ? "nv12" : "rgb"); }
 
   Napi::Value fallback(const Napi::CallbackInfo& info) {
     return fallback_.empty() ? info.Env().Null() : Napi::String::New(info.Env(), fallback_);
@@ -357,6 +361,7 @@ class RecognizerWrap : public Napi::ObjectWrap<RecognizerWrap> {
 
   RecognizerPtr recognizer_;
   std::string engine_;
+  bool nv12_ = false;
   std::string fallback_;
   std::vector<std::string> notes_;
   std::deque<Job> jobs_;

@@ -169,7 +169,7 @@ std::string Source::description(const CameraOptions& options) const {
   switch (kind_) {
     case SourceKind::csi:
       return "nvarguscamerasrc name=source sensor-id=" + rest_ + " ! video/x-raw(memory:NVMM),format=NV12" + size +
-             " ! nvvidconv ! video/x-raw,format=BGRx ! videoconvert name=converter";
+             " ! nvvidconv ! video/x-raw,format=" + (options.nv12 ? "NV12" : "BGRx") + " ! videoconvert name=converter";
     case SourceKind::v4l2:
       return "v4l2src name=source ! " +
              (size.empty() ? std::string() : "capsfilter caps=\"video/x-raw" + size + ";image/jpeg" + size + "\" ! ") +
@@ -203,7 +203,8 @@ GstElement* Source::build(const CameraOptions& options) const {
   checkPresence();
   // Cameras are shown as they come, anything else at the pace of its time stamps.
   const bool paced = options.realtime && !endless();
-  const std::string text = description(options) + " ! video/x-raw,format=RGB ! appsink name=" + sinkName +
+  const std::string text = description(options) + " ! video/x-raw,format=" + (options.nv12 ? "NV12" : "RGB") +
+                           " ! appsink name=" + sinkName +
                            " max-buffers=2 drop=false sync=" + (paced ? "true" : "false");
   GError* error = nullptr;
   Owned<GstElement> pipeline(gst_parse_launch_full(text.c_str(), nullptr, GST_PARSE_FLAG_FATAL_ERRORS, &error));

@@ -25,6 +25,8 @@ struct CameraOptions {
   double openSeconds = 0;
   /// GObject properties of a csi camera's element, as text.
   std::vector<std::pair<std::string, std::string>> properties{};
+  /// Frames come as NV12 instead of RGB.
+  bool nv12 = false;
 };
 
 enum class SourceKind { csi, v4l2, rtsp, file, gst };
@@ -39,7 +41,8 @@ class Source {
   bool endless() const { return kind_ == SourceKind::csi || kind_ == SourceKind::v4l2 || kind_ == SourceKind::rtsp; }
   SourceKind kind() const { return kind_; }
 
-  /// A pipeline in state NULL whose appsink is named `sinkName` and takes RGB. Throws CAMERA_SOURCE or CAMERA_OPEN.
+  /// A pipeline in state NULL whose appsink is named `sinkName` and takes RGB or NV12. Throws CAMERA_SOURCE or
+  /// CAMERA_OPEN.
   GstElement* build(const CameraOptions& options) const;
 
   /// `<what> camera <source>: <why>; <remedy>` on one line, without the password of an RTSP address.

@@ -188,7 +188,22 @@ __global__ void developRows(const CudaFrame* frame, const CudaBatch* batch, int 
   }
 }
 
+__global__ void rgbOfAll(const uint8_t* nv12, Nv12Size size, YuvColours colours, CudaFrame* frame) {
+  const int x = static_cast<int>(blockIdx.x * threads + threadIdx.x), y = static_cast<int>(blockIdx.y);
+  if (x >= size.width) return;
+  if (x == 0 && y == 0) *frame = {size.width, size.height};
+  uint8_t* pixels = reinterpret_cast<uint8_t*>(frame + 1);
+  rgbOfNv12(nv12, size, colours, x, y, pixels + 3 * (static_cast<size_t>(y) * size.width + x));
+}
+
 }  // namespace
+
+cudaError_t cudaRgb(cudaStream_t stream, const uint8_t* nv12, Nv12Size size, const YuvColours& colours,
+                    CudaFrame* frame) {
+  const dim3 blocks(static_cast<unsigned>((size.width + threads - 1) / threads), static_cast<unsigned>(size.height));
+  rgbOfAll<<<blocks, threads, 0, stream>>>(nv12, size, colours, frame);
+  return cudaGetLastError();
+}
 
 cudaError_t cudaDevelop(cudaStream_t stream, const CudaFrame* frame, const CudaBatch* batch, size_t room,
                         Shot::Sampling sampling, int width, int height, const Normalisation& normalisation,

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "nv12.h"
 #include "shot.h"
 
 namespace facelatch {
@@ -54,6 +55,11 @@ struct alignas(64) CudaBatch {
 cudaError_t cudaDevelop(cudaStream_t stream, const CudaFrame* frame, const CudaBatch* batch, size_t room,
                         Shot::Sampling sampling, int width, int height, const Normalisation& normalisation,
                         float* planes, uint8_t* pixels);
+
+/// Queues the making of the frame, header and all, of an NV12 picture as `rgbOfNv12` reads it. All pointers are the
+/// device's.
+cudaError_t cudaRgb(cudaStream_t stream, const uint8_t* nv12, Nv12Size size, const YuvColours& colours,
+                    CudaFrame* frame);
 
 /// What `work` queues on the stream, as a graph; null where that cannot be captured.
 template <typename Work>

@@ -90,6 +90,8 @@ class EngineFactory {
   virtual ~EngineFactory() = default;
   /// Throws MODEL_LOAD when the file is missing, damaged or not of the shape of `spec`.
   virtual std::unique_ptr<Engine> load(const std::string& path, const ModelSpec& spec) = 0;
+  /// Whether NV12 pictures cost it less than RGB.
+  virtual bool prefersNv12() const { return false; }
   /// For people: runtime, version, device, threads.
   virtual std::string description() const = 0;
   /// One line for people per thing worth telling about loading: what was built, in which time, what could not be kept.

@@ -8,7 +8,7 @@
 
 #include "engine.h"
 
-#define FACELATCH_TENSORRT_ENTRY facelatch_tensorrt_3
+#define FACELATCH_TENSORRT_ENTRY facelatch_tensorrt_4
 
 extern "C" {
 /// Throws facelatch::Error.

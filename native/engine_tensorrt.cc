@@ -218,6 +218,7 @@ class TensorRtFactory : public EngineFactory {
   std::unique_ptr<Engine> load(const std::string& path, const ModelSpec& spec) override {
     return std::make_unique<TensorRtEngine>(shared_, path, spec);
   }
+  bool prefersNv12() const override { return true; }
   std::string description() const override {
     return "TensorRT " + shared_->key.runtime + ", " + shared_->key.device + ", " +
            (shared_->half ? "FP16 (detector FP32)" : "FP32");

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "nv12.h"
+
 namespace facelatch {
 namespace {
 
@@ -21,26 +23,50 @@ uint64_t finish(uint64_t state) {
   return state ^ (state >> 33);
 }
 
+struct Rows {
+  const uint8_t* first;
+  size_t length;
+  size_t stride;
+  int count;
+};
+
+struct Seen {
+  uint64_t state;
+  uint8_t darkest = 255;
+  uint8_t brightest = 0;
+
+  void look(const Rows& rows, int step, bool forContrast) {
+    for (int y = 0; y < rows.count; y += step) {
+      const uint8_t* row = rows.first + static_cast<size_t>(y) * rows.stride;
+      for (size_t at = 0; forContrast && at < rows.length; ++at) {
+        darkest = std::min(darkest, row[at]);
+        brightest = std::max(brightest, row[at]);
+      }
+      for (size_t at = 0; at < rows.length; at += sizeof(uint64_t)) {
+        uint64_t word = 0;
+        std::memcpy(&word, row + at, std::min(sizeof word, rows.length - at));
+        state = mix(state, word);
+      }
+    }
+  }
+};
+
 }  // namespace
 
 double fingerprint(const View& picture) {
-  const size_t length = static_cast<size_t>(picture.width) * 3;
   const int step = (picture.height + mostRows - 1) / mostRows;
-  uint64_t state = mix(mix(1, length), static_cast<uint64_t>(picture.height));
-  uint8_t darkest = 255, brightest = 0;
-  for (int y = 0; y < picture.height; y += step) {
-    const uint8_t* row = picture.pixels + static_cast<size_t>(y) * picture.stride;
-    for (size_t at = 0; at < length; ++at) {
-      darkest = std::min(darkest, row[at]);
-      brightest = std::max(brightest, row[at]);
-    }
-    for (size_t at = 0; at < length; at += sizeof(uint64_t)) {
-      uint64_t word = 0;
-      std::memcpy(&word, row + at, std::min(sizeof word, length - at));
-      state = mix(state, word);
-    }
+  const size_t width = static_cast<size_t>(picture.width);
+  Seen seen{mix(mix(1, width * 3), static_cast<uint64_t>(picture.height))};
+  if (picture.nv12 != nullptr) {
+    const Nv12Size& size = picture.nv12->size();
+    const size_t pairs = 2 * static_cast<size_t>(size.pairs());
+    seen.look({picture.nv12->bytes(), width, width, size.height}, step, true);
+    seen.look({picture.nv12->bytes() + size.luma(), pairs, pairs, size.chromaRows()}, step, false);
+  } else {
+    seen.look({picture.pixels, width * 3, picture.stride, picture.height}, step, true);
   }
-  if (brightest - darkest < leastContrast) return 0;
+  if (seen.brightest - seen.darkest < leastContrast) return 0;
+  const uint64_t state = seen.state;
   return static_cast<double>((finish(state) >> 12) | 1);
 }
 

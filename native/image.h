@@ -9,14 +9,21 @@
 
 namespace facelatch {
 
+class Nv12;
+
 /// Borrowed RGB pixels, 8 bits a channel, `stride` bytes from row to row.
 struct View {
+  /// Null where the picture is NV12 and nobody has asked for its RGB.
   const uint8_t* pixels;
   int width;
   int height;
   size_t stride;
   /// Views of one id show the same pixels, so that a device gets them once; 0 promises nothing.
   uint64_t id = 0;
+  const Nv12* nv12 = nullptr;
+
+  /// With pixels, for whoever reads them.
+  View rgb() const;
 };
 
 struct Box {

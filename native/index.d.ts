@@ -23,7 +23,10 @@ export interface Face {
   score: number
 }
 
-/** One decoded picture, RGB, 8 bits a channel, rows packed. Owns its pixels until released or collected. */
+/** How a picture lies in memory: RGB, 8 bits a channel; or NV12 as cameras give it, half as many bytes. */
+export type Pixels = 'rgb' | 'nv12'
+
+/** One decoded picture, rows packed. Owns its pixels until released or collected. */
 export class Frame {
   /** Copies `pixels` (width * height * 3 bytes, RGB, rows packed). */
   static fromRgb(pixels: Uint8Array, width: number, height: number): Frame
@@ -41,7 +44,7 @@ export class Frame {
    * covered lens gives. Of large pictures every so-many-th row is looked at.
    */
   fingerprint(): number
-  /** A copy of the pixels, width * height * 3 bytes. */
+  /** A copy of the pixels, width * height * 3 bytes, RGB whatever they came as. */
   rgb(): Buffer
   /** Gives the pixels back at once; any later use of them throws CLOSED. Numbers stay readable; calls under way go on. */
   release(): void
@@ -67,6 +70,8 @@ export interface CameraOptions {
   stallSeconds?: number
   /** Seconds that the first frame may take; by default stallSeconds, at least 5. */
   openSeconds?: number
+  /** What frames are to be, by default RGB: see `Recognizer.pixels`. */
+  pixels?: Pixels
   /** csi: properties of nvarguscamerasrc as text; CAMERA_SOURCE for one that it lacks. */
   properties?: Readonly<Record<string, string>>
 }
@@ -222,6 +227,8 @@ export class Recognizer {
   private constructor()
   /** Which engine runs, for people: e.g. `ONNX Runtime 1.30.0, CPU, 2 threads`. */
   readonly engine: string
+  /** What this engine takes with the least work: NV12 where a GPU makes RGB of it. It takes either. */
+  readonly pixels: Pixels
   /** Why the CPU computes although the machine has a GPU or the addon was built for one; null otherwise. */
   readonly fallback: string | null
   /** What loading did, one line each: plans built or loaded with their times, plans that could not be kept. */

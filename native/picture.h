@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "image.h"
+#include "nv12.h"
 
 namespace facelatch {
 
@@ -43,14 +44,20 @@ struct PictureId {
   }
 };
 
-/// RGB, 8 bits a channel, rows packed. Immutable once made, so threads share it without a lock.
+/// RGB, 8 bits a channel, rows packed; or NV12, which becomes RGB where somebody reads that. Immutable once made, so
+/// threads share it without a lock.
 struct Picture : Counted<Picture> {
-  Picture(std::vector<uint8_t> pixels, int width, int height)
-      : pixels(std::move(pixels)), width(width), height(height) {}
+  Picture(std::vector<uint8_t> rgb, int width, int height) : width(width), height(height), rgb_(std::move(rgb)) {}
+  Picture(std::vector<uint8_t> nv12, Nv12Size size, const YuvColours& colours)
+      : width(size.width), height(size.height), nv12_(std::make_unique<const Nv12>(std::move(nv12), size, colours)) {}
 
-  View view() const { return {pixels.data(), width, height, static_cast<size_t>(width) * 3, id.value}; }
+  View view() const {
+    return {nv12_ ? nullptr : rgb_.data(), width, height, static_cast<size_t>(width) * 3, id.value, nv12_.get()};
+  }
+  const std::vector<uint8_t>& rgb() const { return nv12_ ? nv12_->rgb() : rgb_; }
+  /// What it came as takes.
+  size_t bytes() const { return nv12_ ? nv12_->size().bytes() : rgb_.size(); }
 
-  std::vector<uint8_t> pixels;
   int width;
   int height;
   PictureId id;
@@ -59,6 +66,10 @@ struct Picture : Counted<Picture> {
   /// Stream time and CLOCK_MONOTONIC on arrival, milliseconds.
   double at = 0;
   double arrived = 0;
+
+ private:
+  std::vector<uint8_t> rgb_;
+  std::unique_ptr<const Nv12> nv12_;
 };
 
 using PicturePtr = std::shared_ptr<const Picture>;

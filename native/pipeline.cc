@@ -16,6 +16,28 @@ std::atomic<int>& stuckCount() {
   return count;
 }
 
+/// Appends a plane's rows without their padding.
+void pack(const GstVideoFrame& frame, guint plane, size_t length, int rows, std::vector<uint8_t>& to) {
+  const auto* row = static_cast<const uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, plane));
+  const int stride = GST_VIDEO_FRAME_PLANE_STRIDE(&frame, plane);
+  for (int y = 0; y < rows; ++y, row += stride) to.insert(to.end(), row, row + length);
+}
+
+YuvColours coloursOf(const GstVideoInfo& info) {
+  const GstVideoColorimetry& by = info.colorimetry;
+  double kr = 0, kb = 0;
+  if (!gst_video_color_matrix_get_Kr_Kb(by.matrix, &kr, &kb)) {
+    gst_video_color_matrix_get_Kr_Kb(GST_VIDEO_COLOR_MATRIX_BT601, &kr, &kb);
+  }
+  YuvColours colours = YuvColours::of(kr, kb, by.range == GST_VIDEO_COLOR_RANGE_0_255);
+  const auto site = static_cast<unsigned>(GST_VIDEO_INFO_CHROMA_SITE(&info));
+  if (site != GST_VIDEO_CHROMA_SITE_UNKNOWN) {
+    colours.onColumn = (site & GST_VIDEO_CHROMA_SITE_H_COSITED) != 0;
+    colours.onRow = (site & GST_VIDEO_CHROMA_SITE_V_COSITED) != 0;
+  }
+  return colours;
+}
+
 }  // namespace
 
 Pipeline::Pipeline(Owned<GstElement> pipeline)
@@ -92,15 +114,22 @@ std::unique_ptr<Picture> pictureOf(GstSample* sample) {
   GstVideoFrame frame;
   if (!gst_video_frame_map(&frame, &info, buffer, GST_MAP_READ)) return nullptr;
   const int width = GST_VIDEO_FRAME_WIDTH(&frame), height = GST_VIDEO_FRAME_HEIGHT(&frame);
-  const auto* row = static_cast<const uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, 0));
-  const int stride = GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0);
-  const size_t length = static_cast<size_t>(width) * 3;
-  std::vector<uint8_t> pixels;
-  pixels.reserve(length * height);
-  for (int y = 0; y < height; ++y, row += stride) pixels.insert(pixels.end(), row, row + length);
+  std::vector<uint8_t> bytes;
+  std::unique_ptr<Picture> picture;
+  if (GST_VIDEO_FRAME_FORMAT(&frame) == GST_VIDEO_FORMAT_NV12) {
+    const Nv12Size size{width, height};
+    bytes.reserve(size.bytes());
+    pack(frame, 0, static_cast<size_t>(width), height, bytes);
+    pack(frame, 1, 2 * static_cast<size_t>(size.pairs()), size.chromaRows(), bytes);
+    picture = std::make_unique<Picture>(std::move(bytes), size, coloursOf(info));
+  } else {
+    const size_t length = static_cast<size_t>(width) * 3;
+    bytes.reserve(length * static_cast<size_t>(height));
+    pack(frame, 0, length, height, bytes);
+    picture = std::make_unique<Picture>(std::move(bytes), width, height);
+  }
   gst_video_frame_unmap(&frame);
 
-  auto picture = std::make_unique<Picture>(std::move(pixels), width, height);
   const GstClockTime stamp = GST_BUFFER_PTS(buffer);
   const GstSegment* segment = gst_sample_get_segment(sample);
   const guint64 streamTime = GST_CLOCK_TIME_IS_VALID(stamp) && segment->format == GST_FORMAT_TIME

@@ -63,6 +63,7 @@ class Recognizer : Counted<Recognizer> {
   void setGallery(std::shared_ptr<const Gallery> gallery);
 
   size_t dimensions() const { return nets_->embedder.dimensions(); }
+  bool prefersNv12() const { return nets_->engines->prefersNv12(); }
   std::string engine() const { return nets_->engines->description(); }
   /// Why the CPU computes although a GPU was to be expected; empty otherwise.
   const std::string& fallback() const { return fallback_; }

@@ -51,7 +51,8 @@ void bilinear(const View& picture, const Box& region, const Shot& shot, float* p
 
 }  // namespace
 
-void develop(const View& picture, const Shot& shot, float* rows, std::vector<std::vector<uint8_t>>& kept) {
+void develop(const View& given, const Shot& shot, float* rows, std::vector<std::vector<uint8_t>>& kept) {
+  const View picture = given.rgb();
   const size_t row = shot.values();
   const size_t pieces = shot.pieces();
   for (size_t i = 0; i < pieces; ++i) {

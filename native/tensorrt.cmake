@@ -39,8 +39,8 @@ if(TENSORRT_INCLUDE_DIR AND CUDART_INCLUDE_DIR AND nvinfer_LIBRARY AND nvonnxpar
   add_custom_command(OUTPUT ${shot_object}
     COMMAND ${NVCC} ${architecture} -std=c++17 -O3 --fmad=false
             -Xcompiler=-fPIC,-fvisibility=hidden -I${CUDART_INCLUDE_DIR} -c ${CMAKE_CURRENT_SOURCE_DIR}/cuda_shot.cu -o ${shot_object}
-    DEPENDS cuda_shot.cu cuda_shot.h shot.h image.h VERBATIM)
-  add_library(facelatch-tensorrt MODULE digest.cc engine.cc engine_tensorrt.cc image.cc plan_cache.cc shot.cc warp.cc tensorrt_batch.cc
+    DEPENDS cuda_shot.cu cuda_shot.h shot.h image.h nv12.h VERBATIM)
+  add_library(facelatch-tensorrt MODULE digest.cc engine.cc engine_tensorrt.cc image.cc nv12.cc plan_cache.cc shot.cc warp.cc tensorrt_batch.cc
               tensorrt_build.cc tensorrt_context.cc ${shot_object})
   set_target_properties(facelatch-tensorrt PROPERTIES PREFIX "" SUFFIX ".so")
   target_include_directories(facelatch-tensorrt PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})

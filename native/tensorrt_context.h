@@ -86,7 +86,7 @@ struct TrtContext {
   TrtPlan planOf(const std::string& path, const ModelSpec& spec);
   void note(const std::string& text);
 
-  /// Queues the picture's way to the device, unless it is there.
+  /// Queues the picture's way to the device, where it becomes RGB, unless it is there.
   void show(const View& picture);
   /// A context that works in the memory all share: one network runs at a time. Throws ENGINE.
   std::unique_ptr<nvinfer1::IExecutionContext> contextOf(nvinfer1::ICudaEngine& engine);
@@ -108,7 +108,10 @@ struct TrtContext {
  private:
   std::vector<char> build(const std::string& path, const std::vector<char>& model, const ModelSpec& spec);
 
+  void showNv12(const Nv12& picture);
+
   CudaBuffer scratch_{CudaBuffer::Where::device};
+  CudaBuffer nv12_;
   uint64_t shown_ = 0;
 };
 

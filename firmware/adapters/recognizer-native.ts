@@ -103,6 +103,10 @@ class Bound implements Recognizer {
     return this.#native.notes
   }
 
+  get pixels() {
+    return this.#native.pixels
+  }
+
   detect(frame: Picture, regions?: readonly Box[]) {
     return this.#native.detect(frame as NativeFrame, regions)
   }

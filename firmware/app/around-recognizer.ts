@@ -5,6 +5,7 @@ export class AroundRecognizer implements Recognizer {
   readonly engine: string
   readonly fallback: string | null
   readonly notes: readonly string[]
+  readonly pixels: Recognizer['pixels']
   readonly embedder: string
   readonly dimensions: number
   readonly threshold: number
@@ -15,6 +16,7 @@ export class AroundRecognizer implements Recognizer {
     this.engine = inner.engine
     this.fallback = inner.fallback
     this.notes = inner.notes
+    this.pixels = inner.pixels
     this.embedder = inner.embedder
     this.dimensions = inner.dimensions
     this.threshold = inner.threshold

@@ -20,6 +20,8 @@ struct Setup {
   std::string detector = "mtcnn";
   /// Whether MiniFASNet judges, too.
   bool liveness = false;
+  /// Whether pictures come as a Jetson's camera gives them.
+  bool nv12 = false;
 };
 
 struct NamedPicture {
@@ -30,9 +32,9 @@ struct NamedPicture {
 /// Binary PPM, 8 bits. Throws std::runtime_error with the file's name.
 PicturePtr readPpm(const std::string& path);
 /// Every .ppm under `folder` by its path in there without the ending, sorted, at most `most`.
-std::vector<NamedPicture> readPictures(const std::string& folder, size_t most);
+std::vector<NamedPicture> readPictures(const Setup& setup, const std::string& folder, size_t most);
 /// 640x480, mid grey, with `count` of the pictures on it: one at 250 pixels, or up to twelve at 160.
-PicturePtr scene(const std::vector<NamedPicture>& pictures, size_t count);
+PicturePtr scene(const Setup& setup, const std::vector<NamedPicture>& pictures, size_t count);
 
 /// The shipped configuration, but for what `setup` asks for. Throws std::runtime_error for a name it does not know.
 RecognizerOptions options(const Setup& setup, EngineChoice engine, Precision precision);

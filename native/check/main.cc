@@ -17,7 +17,7 @@ const char* const usage =
     "                                        ORPHAN: a copy of the module whose libraries cannot be found\n"
     "MODELS is models/built, PLANS a folder for plans. Exit code 1 when a check failed.\n"
     "--embedder=dlib-resnet|mobilefacenet-192, --detector=mtcnn|yunet, --liveness: which nets (mobilefacenet-192 and "
-    "mtcnn)\n";
+    "mtcnn); --nv12: pictures as a Jetson's camera gives them\n";
 
 }  // namespace
 
@@ -33,6 +33,8 @@ int main(int argc, char** argv) {
       setup.detector = value;
     } else if (name == "--liveness") {
       setup.liveness = true;
+    } else if (name == "--nv12") {
+      setup.nv12 = true;
     } else {
       words.push_back(given);
     }

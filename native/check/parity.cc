@@ -168,7 +168,7 @@ int fails(bool holds, const char* what) {
 }  // namespace
 
 int parity(const Setup& setup, const std::string& folder, const std::string& pairsFile) {
-  const std::vector<NamedPicture> pictures = readPictures(folder, 100000);
+  const std::vector<NamedPicture> pictures = readPictures(setup, folder, 100000);
   const auto cpu = answers(options(setup, EngineChoice::onnxruntime, Precision::fp32), pictures, nullptr);
   const auto full = answers(options(setup, EngineChoice::tensorrt, Precision::fp32), pictures, &cpu);
   const auto half = answers(options(setup, EngineChoice::tensorrt, Precision::fp16), pictures, &cpu);
@@ -178,8 +178,9 @@ int parity(const Setup& setup, const std::string& folder, const std::string& pai
   int failed =
       fails(ofFull.otherCount == 0 && ofFull.unmatched == 0, "FP32 finds the same faces") +
       fails(ofFull.worstGiven < 1e-3, "FP32 embeddings within 1e-3 relative") +
-      // Landmarks a ten-thousandth of a pixel apart make other 8-bit pixels of the aligned face here and there.
-      fails(ofFull.leastOwn >= 0.9999, "FP32 cosine to the CPU's end to end at least 0.9999") +
+      // Landmarks a ten-thousandth of a pixel apart make other 8-bit pixels of the aligned face here and there, and once
+      // in thousands a cut of whole pixels begins at the next one.
+      fails(ofFull.leastOwn >= 0.999, "FP32 cosine to the CPU's end to end at least 0.999") +
       fails(ofHalf.otherCount == 0 && ofHalf.unmatched == 0, "FP16 finds the same faces") +
       fails(ofHalf.worstBox <= 2, "FP16 boxes within 2 px") +
       fails(ofHalf.leastGiven >= 0.999, "FP16 cosine of the embedder at least 0.999") +

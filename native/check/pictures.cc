@@ -26,7 +26,41 @@ PicturePtr readPpm(const std::string& path) {
   return std::make_shared<Picture>(std::move(pixels), width, height);
 }
 
-std::vector<NamedPicture> readPictures(const std::string& folder, size_t most) {
+namespace {
+
+/// As NV12 of BT.601 where the setup wants that. The colour differences of four pixels are those of their mean.
+PicturePtr asWanted(const Setup& setup, PicturePtr picture) {
+  if (!setup.nv12) return picture;
+  const Nv12Size size{picture->width, picture->height};
+  constexpr double kr = 0.299, kb = 0.114;
+  const std::vector<uint8_t>& rgb = picture->rgb();
+  std::vector<uint8_t> bytes(size.bytes());
+  const auto grey = [](const double* of) { return kr * of[0] + (1 - kr - kb) * of[1] + kb * of[2]; };
+  for (int y = 0; y < size.height; y += 2) {
+    for (int x = 0; x < size.width; x += 2) {
+      double mean[3] = {0, 0, 0};
+      for (int corner = 0; corner < 4; ++corner) {
+        const int px = std::min(x + corner % 2, size.width - 1), py = std::min(y + corner / 2, size.height - 1);
+        const size_t at = static_cast<size_t>(py) * static_cast<size_t>(size.width) + static_cast<size_t>(px);
+        const double pixel[3] = {double(rgb[3 * at]), double(rgb[3 * at + 1]), double(rgb[3 * at + 2])};
+        for (int c = 0; c < 3; ++c) mean[c] += pixel[c] / 4;
+        bytes[at] = static_cast<uint8_t>(std::lround(16 + grey(pixel) * 219 / 255));
+      }
+      const size_t pair = static_cast<size_t>(y / 2) * static_cast<size_t>(size.pairs()) + static_cast<size_t>(x / 2);
+      uint8_t* chroma = &bytes[size.luma() + 2 * pair];
+      const auto difference = [&](double of, double k) {
+        return static_cast<uint8_t>(std::lround(128 + (of - grey(mean)) / (2 * (1 - k)) * 224 / 255));
+      };
+      chroma[0] = difference(mean[2], kb);
+      chroma[1] = difference(mean[0], kr);
+    }
+  }
+  return std::make_shared<Picture>(std::move(bytes), size, YuvColours::of(kr, kb, false));
+}
+
+}  // namespace
+
+std::vector<NamedPicture> readPictures(const Setup& setup, const std::string& folder, size_t most) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     if (entry.path().extension() == ".ppm") files.push_back(entry.path());
@@ -36,18 +70,19 @@ std::vector<NamedPicture> readPictures(const std::string& folder, size_t most) {
   if (files.size() > most) files.resize(most);
   std::vector<NamedPicture> pictures;
   for (const fs::path& file : files) {
-    pictures.push_back({fs::relative(file, folder).replace_extension().string(), readPpm(file.string())});
+    pictures.push_back(
+        {fs::relative(file, folder).replace_extension().string(), asWanted(setup, readPpm(file.string()))});
   }
   return pictures;
 }
 
-PicturePtr scene(const std::vector<NamedPicture>& pictures, size_t count) {
+PicturePtr scene(const Setup& setup, const std::vector<NamedPicture>& pictures, size_t count) {
   constexpr int width = 640, height = 480;
   std::vector<uint8_t> pixels(static_cast<size_t>(width) * height * 3, 128);
   const int side = count == 1 ? 250 : 160;
   std::vector<float> planes(static_cast<size_t>(3) * side * side);
   for (size_t i = 0; i < count; ++i) {
-    const View view = pictures.at(i).picture->view();
+    const View view = pictures.at(i).picture->view().rgb();
     resample(view, {0, 0, double(view.width), double(view.height)}, side, side, {{0, 0, 0}, {1, 1, 1}, false},
              planes.data());
     const int left = count == 1 ? 195 : static_cast<int>(i % 4) * side;
@@ -61,7 +96,7 @@ PicturePtr scene(const std::vector<NamedPicture>& pictures, size_t count) {
       }
     }
   }
-  return std::make_shared<Picture>(std::move(pixels), width, height);
+  return asWanted(setup, std::make_shared<Picture>(std::move(pixels), width, height));
 }
 
 RecognizerOptions options(const Setup& setup, EngineChoice engine, Precision precision) {

@@ -90,6 +90,46 @@ t.test('frames own their pixels until released', async (t) => {
   t.throws(() => frame.rgb(), { code: 'CLOSED' })
 })
 
+t.test('NV12 frames show the same people as RGB, and stand still and move alike', async (t) => {
+  const { options } = await chooseModels(loadConfig([], {}))
+  const recognizer = await native.Recognizer.load({ ...options, engine: 'onnxruntime' })
+  t.equal(recognizer.pixels, 'rgb', 'the CPU would have to convert')
+  const source = { source: `file:${clip('cap12_edit')}`, realtime: false }
+  const cameras = [await native.Camera.open(source), await native.Camera.open({ ...source, pixels: 'nv12' })] as const
+  const prints = new Set<number>()
+  let seen = 0
+  for (let at = 0; at < 60; at++) {
+    const outcomes = [await cameras[0].next(), await cameras[1].next()]
+    const [rgb, nv12] = outcomes.map((outcome) => (outcome.type === 'frame' ? outcome.frame : undefined))
+    if (!rgb || !nv12) throw new Error('a camera ended')
+    t.same([nv12.width, nv12.height, nv12.at], [rgb.width, rgb.height, rgb.at])
+    t.equal(nv12.fingerprint(), nv12.fingerprint())
+    prints.add(nv12.fingerprint())
+    if (at % 10 === 0) {
+      const found = [await recognizer.detect(rgb), await recognizer.detect(nv12)].map(({ faces }) => faces)
+      t.equal(found[1]!.length, found[0]!.length)
+      const largest = found.map(([face]) => face)
+      if (!largest[0] || !largest[1]) continue
+      seen++
+      const [a, b] = [largest[0].box, largest[1].box]
+      t.ok(Math.max(Math.abs(a.x - b.x), Math.abs(a.y - b.y), Math.abs(a.width - b.width)) < 4, `${a.x} ${b.x}`)
+      const people = [
+        await recognizer.identify(rgb, [largest[0].landmarks], 1),
+        await recognizer.identify(nv12, [largest[1].landmarks], 1),
+      ].map(({ faces }) => faces[0]!.embedding)
+      const cosine = people[0]!.reduce((sum, value, i) => sum + value * people[1]![i]!, 0)
+      t.ok(cosine > 0.97, `cosine ${cosine}`)
+    }
+    t.equal(nv12.rgb().length, rgb.rgb().length)
+    rgb.release()
+    nv12.release()
+  }
+  t.ok(seen >= 3, `${seen} faces compared`)
+  t.ok(prints.size > 50, `${prints.size} frames told apart`)
+  for (const camera of cameras) await camera.close()
+  await recognizer.close()
+})
+
 t.test('arguments that make no sense are named, and crash nothing', async (t) => {
   const bad = native as unknown as Record<string, Record<string, (...args: unknown[]) => unknown>>
   t.throws(() => bad.Frame!.fromRgb!(new Uint8Array(5), 4, 3), TypeError)
