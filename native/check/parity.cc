@@ -175,16 +175,15 @@ int parity(const Setup& setup, const std::string& folder, const std::string& pai
   const Differences ofFull = compare(cpu, full), ofHalf = compare(cpu, half), ofBoth = compare(full, half);
   print("FP32 to CPU", ofFull);
   print("FP16 to CPU", ofHalf);
-  int failed =
-      fails(ofFull.otherCount == 0 && ofFull.unmatched == 0, "FP32 finds the same faces") +
-      fails(ofFull.worstGiven < 1e-3, "FP32 embeddings within 1e-3 relative") +
-      // Landmarks a ten-thousandth of a pixel apart make other 8-bit pixels of the aligned face here and there, and once
-      // in thousands a cut of whole pixels begins at the next one.
-      fails(ofFull.leastOwn >= 0.999, "FP32 cosine to the CPU's end to end at least 0.999") +
-      fails(ofHalf.otherCount == 0 && ofHalf.unmatched == 0, "FP16 finds the same faces") +
-      fails(ofHalf.worstBox <= 2, "FP16 boxes within 2 px") +
-      fails(ofHalf.leastGiven >= 0.999, "FP16 cosine of the embedder at least 0.999") +
-      fails(ofBoth.leastOwn >= 0.999, "FP16 cosine to FP32 end to end at least 0.999");
+  int failed = fails(ofFull.otherCount == 0 && ofFull.unmatched == 0, "FP32 finds the same faces") +
+               fails(ofFull.worstGiven < 1e-3, "FP32 embeddings within 1e-3 relative") +
+               // Landmarks a ten-thousandth of a pixel apart make other 8-bit pixels of the aligned face here and
+               // there, and once in thousands a cut of whole pixels begins at the next one.
+               fails(ofFull.leastOwn >= 0.999, "FP32 cosine to the CPU's end to end at least 0.999") +
+               fails(ofHalf.otherCount == 0 && ofHalf.unmatched == 0, "FP16 finds the same faces") +
+               fails(ofHalf.worstBox <= 2, "FP16 boxes within 2 px") +
+               fails(ofHalf.leastGiven >= 0.999, "FP16 cosine of the embedder at least 0.999") +
+               fails(ofBoth.leastOwn >= 0.999, "FP16 cosine to FP32 end to end at least 0.999");
   if (!pairsFile.empty()) {
     const std::vector<Pair> pairs = readPairs(pairsFile, pictures);
     const double ofCpu = accuracy(pairs, cpu), a = accuracy(pairs, full), b = accuracy(pairs, half);

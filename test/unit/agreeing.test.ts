@@ -11,7 +11,7 @@ const inner = (): Recognizer & { galleries: number } => ({
   engine: 'scripted',
   fallback: null,
   notes: [],
-    pixels: 'rgb',
+  pixels: 'rgb',
   embedder: 'test',
   dimensions: 2,
   threshold: 0.6,
