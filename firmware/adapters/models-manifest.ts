@@ -70,6 +70,10 @@ export interface Manifest {
 }
 
 export interface Problem {
+  /** Name of the model. */
+  model: string
+  /** There is no such file: nothing is damaged, it is not installed. */
+  absent: boolean
   what: string
   where: string
   remedy: string
@@ -144,6 +148,8 @@ export function findModel(manifest: Manifest, name: string): ModelEntry {
   throw new Error(`no model named ${name}; there are ${manifest.models.map((model) => model.name).join(', ')}`)
 }
 
+const missing = 'file is missing'
+
 /** Checks that every file of a model is in `dir` with the right content. An empty list means it can be used. */
 export async function verifyModel(entry: ModelEntry, dir: string): Promise<Problem[]> {
   const problems: Problem[] = []
@@ -151,6 +157,8 @@ export async function verifyModel(entry: ModelEntry, dir: string): Promise<Probl
     const what = await fileFault(wanted, path.join(dir, wanted.file))
     if (what)
       problems.push({
+        model: entry.name,
+        absent: what === missing,
         what: `${entry.name}: ${what}`,
         where: path.join(dir, wanted.file),
         remedy: remedy(entry, wanted),
@@ -160,7 +168,7 @@ export async function verifyModel(entry: ModelEntry, dir: string): Promise<Probl
 }
 
 /** A problem as one line for people. */
-export function formatProblem({ what, where, remedy }: Problem): string {
+export function formatProblem({ what, where, remedy }: Pick<Problem, 'what' | 'where' | 'remedy'>): string {
   return `${what} (${where}): ${remedy}`
 }
 
@@ -176,7 +184,7 @@ export async function fileFault(
     size = stats.size
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    return code === 'ENOENT' ? 'file is missing' : `file cannot be read (${code})`
+    return code === 'ENOENT' ? missing : `file cannot be read (${code})`
   }
   if (size !== wanted.bytes) return `file has ${size} bytes instead of ${wanted.bytes}`
   try {
@@ -197,7 +205,7 @@ async function sha256File(location: string): Promise<string> {
 export function remedy(entry: ModelEntry, wanted: ModelFile): string {
   if (entry.origin.type === 'build') return 'run "facelatch models build"'
   if (entry.origin.type === 'converted') return `run "facelatch models convert" with ${entry.origin.from} again`
-  return `download ${wanted.url} and run "facelatch models install --from" with its folder`
+  return `run "facelatch models install ${entry.name}" (offline: fetch ${wanted.url} by hand and give its folder with --from)`
 }
 
 /** What is wrong with a parsed manifest: a key and a sentence, or undefined. */

@@ -118,7 +118,7 @@ t.test('from the frozen graph to 512 numbers of a face, by the commands users ha
   writeFileSync(config, JSON.stringify({ recognizer: { embedder: 'facenet' } }))
   const picture = join(media, 'audrey.jpg')
   const unmeasured = await run('embed', picture, '--config', config)
-  t.equal(unmeasured.code, 1)
+  t.equal(unmeasured.code, 2)
   t.match(unmeasured.stderr, /nobody has measured how similar faces are to facenet; run "facelatch evaluate/)
 
   const album = join(makeAlbum(t), 'album')

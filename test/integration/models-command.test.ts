@@ -1,6 +1,6 @@
 /** `facelatch models` as somebody uses it who does not know what can go wrong: nothing that was there is lost. */
 import { createHash } from 'node:crypto'
-import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { Graph } from '../../tools/models/onnx.js'
@@ -86,3 +86,31 @@ t.test(
     t.same(people.templates, { 'facenet-f78d37d1': 1 }, 'kept under the net that made them')
   },
 )
+
+t.test('install: what is not there is said, and what it changes', async (t) => {
+  const program = makeProgram(t)
+  const empty = temporaryDirectory(t)
+  const install = (...args: string[]) => program.run(['models', 'install', ...args])
+  t.match(await install('--from', join(empty, 'none')), { code: 1, stderr: /cannot read the folder .*none \(ENOENT\)/ })
+  t.match(await install('--from', empty), { code: 1, stderr: /holds none of the files: mtcnn-pnet\.onnx, .*--from/ })
+  t.match(await install('yunet-n', '--from', empty), { code: 1, stderr: /yunet-n\.onnx is not in/ })
+  t.match(await install('eigenfaces'), { code: 2, stderr: /there is no model named eigenfaces; there are mtcnn/ })
+  t.match(await program.run(['models', 'list', '--from', empty]), { code: 2, stderr: /--from means nothing to/ })
+  t.match(await install('--from', join(root, 'models/built')), {
+    code: 0,
+    stdout: /nothing in .* that is missing here/,
+  })
+
+  const doctor = await program.run(['doctor', '--config', makeHome(t).config])
+  t.match(
+    doctor.stdout,
+    /takes mobilefacenet-128 once that is installed.*set recognizer.embedder to "mobilefacenet-192"/,
+  )
+  rmSync(program.model('mobilefacenet-192.onnx'))
+  const changed = await install('--from', join(root, 'models/built'))
+  t.match(changed, { code: 0, stdout: /mobilefacenet-192\.onnx installed/ })
+  t.match(
+    changed.stderr,
+    /takes mobilefacenet-192 from the next start on: enrol everybody again .* set it to "dlib-resnet"/,
+  )
+})
