@@ -63,6 +63,8 @@ export interface ModelEntry {
 export interface Threshold {
   similarity: number
   basis: string
+  /** On how much of everything, e.g. `{ strangers: 600 }`: what is measured on less does not take its place. */
+  measured?: Readonly<Record<string, number>>
 }
 
 export interface Manifest {
@@ -94,6 +96,11 @@ export function loadManifest(file: string): Manifest {
   if (problem) throw new Error(`${file}: ${problem}; restore it from the release`)
   return value as Manifest
 }
+
+export const thresholdOf = (
+  { threshold, thresholds }: ModelEntry,
+  classifier: ClassifierName,
+): Threshold | undefined => (classifier === 'nearest' ? threshold : thresholds?.[classifier])
 
 /**
  * Puts a measured threshold into the manifest file; whoever reads it meanwhile finds the old one or the new one.
@@ -252,6 +259,9 @@ function entryFault(entry: Record<string, unknown>): string | undefined {
     if (role === 'embedder' && !((value.similarity as number) > 0 && (value.similarity as number) <= 1))
       return `${key}.similarity is ${value.similarity}, not above 0 and at most 1`
     if (typeof value.basis !== 'string') return `${key}.basis is not text`
+    const { measured = {} } = value
+    if (!isRecord(measured) || !isNumbers(Object.values(measured), Object.keys(measured).length))
+      return `${key}.measured is not a table of counts`
   }
   return undefined
 }

@@ -123,13 +123,14 @@ t.test('from the frozen graph to 512 numbers of a face, by the commands users ha
 
   const album = join(makeAlbum(t), 'album')
   const cache = join(program.folder, 'cache')
-  const measured = await run(
-    ...['evaluate', 'identification', '--data', album, '--enrol', '1', '--cache', cache],
-    ...['--embedder', 'facenet', '--write-threshold'],
-  )
+  const measure = ['evaluate', 'identification', '--data', album, '--enrol', '1', '--cache', cache]
+  const few = await run(...measure, '--embedder', 'facenet', '--write-threshold')
+  t.match(few, { code: 1, stderr: /3 different strangers with a face are too few: none of 300 must pass/ })
+  const measured = await run(...measure, '--embedder', 'facenet', '--write-threshold', '--force')
   t.equal(measured.code, 0, measured.stderr)
   const { threshold, origin } = program.manifest().models.find(({ name }) => name === 'facenet')!
   t.match(threshold?.basis, /facelatch evaluate identification on album/)
+  t.match(threshold?.basis, /Forced, although 3 different strangers/)
   t.same(origin, { type: 'converted', from: '20180402-114759.pb' })
 
   const embedded = await run('embed', picture, '--config', config)
