@@ -3,10 +3,22 @@ import type { Config } from './config-schema.js'
 import { type LineName, parseLine } from './domain/lines.js'
 import { inputLines, outputLines } from './ports.js'
 
-type Parts = Pick<Config, 'door' | 'gpio'>
+type Parts = Pick<Config, 'door' | 'gpio' | 'recognizer'>
 
 /** Every contradiction, with its keys and its remedy. */
-export const pairProblems = (config: Parts): string[] => [...contactProblems(config), ...lineProblems(config)]
+export const pairProblems = (config: Parts): string[] => [
+  ...contactProblems(config),
+  ...lineProblems(config),
+  ...thresholdProblems(config),
+]
+
+/** Similarities of one embedder say nothing of another's: what is strict for one lets everybody in with another. */
+function thresholdProblems({ recognizer: { threshold, embedder } }: Parts): string[] {
+  if (threshold === null || embedder !== 'auto') return []
+  return [
+    `recognizer.threshold is ${threshold}, of no embedder in particular; name one in recognizer.embedder, or set the threshold to null`,
+  ]
+}
 
 function contactProblems({ door, gpio }: Parts): string[] {
   const problems: string[] = []

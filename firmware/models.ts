@@ -1,4 +1,5 @@
 /** Which models run: the manifest and the configuration in, files and numbers for the recognizer out. */
+import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -7,59 +8,24 @@ import {
   loadManifest,
   type Manifest,
   type ModelEntry,
+  type Problem,
   verifyModel,
 } from './adapters/models-manifest.js'
 import type { RecognizerSetup } from './adapters/recognizer-native.js'
 import type { Config } from './config.js'
+import {
+  checkEmbedderName,
+  chooseEmbedder,
+  laxThreshold,
+  ModelError,
+  spaceOf,
+  thresholdsOf,
+} from './models-embedder.js'
 import { inRoot } from './root.js'
-
-export class ModelError extends Error {}
 
 export const manifestPath = () => inRoot('models/manifest.json')
 export const modelsFolder = (config: Config) => config.recognizer.models || inRoot('models/built')
 export const readManifest = (): Manifest => loadManifest(manifestPath())
-
-/** Best first, by people identified at equal odds for strangers (models/README.md): what `auto` looks for. */
-const embedderPreference = ['mobilefacenet-128', 'mobilefacenet-192', 'dlib-resnet']
-
-/** @throws ModelError when the configuration names an embedder that the manifest lacks: no waiting makes that right. */
-export function checkModelNames(config: Config): void {
-  const wanted = config.recognizer.embedder
-  const names = readManifest()
-    .models.filter(({ role }) => role === 'embedder')
-    .map(({ name }) => name)
-  if (wanted !== 'auto' && !names.includes(wanted))
-    throw new ModelError(
-      `configuration key "recognizer.embedder" must be "auto" or one of ${names.join(', ')}, not "${wanted}"`,
-    )
-}
-
-async function chooseEmbedder(config: Config, manifest: Manifest): Promise<ModelEntry> {
-  const wanted = config.recognizer.embedder
-  checkModelNames(config)
-  if (wanted !== 'auto') return findModel(manifest, wanted)
-  for (const name of embedderPreference) {
-    const entry = findModel(manifest, name)
-    if ((await verifyModel(entry, modelsFolder(config))).length === 0) return entry
-  }
-  return findModel(manifest, embedderPreference[0]!)
-}
-
-function thresholdsOf(config: Config, { name, threshold, thresholds }: ModelEntry) {
-  const { classifier } = config.recognizer
-  const measured = thresholds?.imprinting && classifier === 'imprinting' ? thresholds.imprinting : threshold
-  const similarity = config.recognizer.threshold ?? measured?.similarity
-  if (similarity === undefined)
-    throw new ModelError(
-      `nobody has measured how similar faces are to ${name}; run "facelatch evaluate identification --embedder ${name} --write-threshold"`,
-    )
-  if (classifier !== 'svm') return { threshold: similarity }
-  if (thresholds?.svm === undefined)
-    throw new ModelError(
-      `the manifest has no threshold of the classifier svm for ${name}; take another recognizer.classifier, or run "facelatch evaluate identification --embedder ${name} --classifier svm-alone --write-threshold"`,
-    )
-  return { threshold: similarity, gate: thresholds.svm.similarity }
-}
 
 /** Used together, in the order of their scores. The operating point of the pair stands with the first. */
 export const livenessNets = ['minifasnet-v2', 'minifasnet-v1se']
@@ -81,6 +47,7 @@ export async function checkLiveness(config: Config): Promise<void> {
   if (fault !== undefined)
     throw new ModelError(
       `recognizer.liveness is "require", but ${fault}; or set it to "warn" or "off": photos then open the door`,
+      2,
     )
 }
 
@@ -139,17 +106,21 @@ function detectorOptions(config: Config, { name, files }: ModelEntry): Recognize
     : { type: 'yunet', path: at('detector'), minFace, maxFaces, score: yunetScore }
 }
 
+/** What runs, and what `auto` passed over although it is there: each file that is not what the manifest names. */
+export interface ChosenModels extends RecognizerSetup {
+  readonly passedOver: readonly Problem[]
+}
+
 /**
  * Chooses detector, embedder and liveness nets and checks their files' sha256: a model that is not the one the manifest names is never run.
  * @throws ModelError with one line per file that is missing or wrong.
  */
-export async function chooseModels(config: Config): Promise<RecognizerSetup> {
-  const manifest = readManifest()
+export async function chooseModels(config: Config, manifest = readManifest()): Promise<ChosenModels> {
   const folder = modelsFolder(config)
   const detector = findModel(manifest, detectorName(config))
   // Its O-Net settles a face's points, whatever found it.
   const points = findModel(manifest, 'mtcnn')
-  const embedder = await chooseEmbedder(config, manifest)
+  const { entry: embedder, passedOver } = await chooseEmbedder(config, manifest, folder)
   const problems = (
     await Promise.all([...new Set([detector, points, embedder])].map((entry) => verifyModel(entry, folder)))
   ).flat()
@@ -159,7 +130,9 @@ export async function chooseModels(config: Config): Promise<RecognizerSetup> {
   const { input } = embedder.files.embedder!
   return {
     embedder: embedder.name,
+    space: spaceOf(embedder),
     ...thresholdsOf(config, embedder),
+    passedOver,
     classifier: config.recognizer.classifier,
     ...(liveness && { liveFrom: liveness.liveFrom }),
     options: {
@@ -181,4 +154,40 @@ export async function chooseModels(config: Config): Promise<RecognizerSetup> {
       ...(liveness && { liveness: liveness.nets }),
     },
   }
+}
+
+/** Files that are there and are not what the manifest names, in use or not. */
+export async function damagedModels(config: Config): Promise<Problem[]> {
+  const folder = modelsFolder(config)
+  const problems = await Promise.all(readManifest().models.map((entry) => verifyModel(entry, folder)))
+  return problems.flat().filter(({ absent }) => !absent)
+}
+
+/**
+ * What no waiting makes right: a door does not start with it.
+ * @throws ModelError for an embedder that there is none of, one without the thresholds asked for, or liveness without its nets.
+ */
+export async function checkChoice(config: Config): Promise<void> {
+  const manifest = readManifest()
+  const { embedder } = config.recognizer
+  checkEmbedderName(embedder, manifest)
+  if (embedder !== 'auto') thresholdsOf(config, findModel(manifest, embedder))
+  await checkLiveness(config)
+}
+
+/**
+ * Everything that keeps the configured models from being used here. Where facelatch has no folder of models, as on the machine that a
+ * configuration is written on, nothing is expected to be installed; one that the configuration names must be there.
+ * @throws ModelError, one line each.
+ */
+export async function checkModels(config: Config): Promise<{ readonly warnings: readonly string[] }> {
+  const folder = modelsFolder(config)
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    const { passedOver } = await chooseModels(config)
+    return { warnings: [...passedOver.map(formatProblem), ...laxThreshold(config, readManifest())] }
+  }
+  if (config.recognizer.models !== '')
+    throw new ModelError(`recognizer.models is "${folder}", and there is no such folder; correct it`, 2)
+  await checkChoice({ ...config, recognizer: { ...config.recognizer, liveness: 'off' } })
+  return { warnings: laxThreshold(config, readManifest()) }
 }

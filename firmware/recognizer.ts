@@ -1,6 +1,7 @@
 /** The recognizer process's composition root: camera, nets and pipeline, driven by the supervisor's messages. */
 import { performance } from 'node:perf_hooks'
 import { systemClock } from './adapters/clock-system.js'
+import { formatProblem } from './adapters/models-manifest.js'
 import { peakMemory } from './adapters/process-memory.js'
 import { cameraFault, loadRecognizer, openCamera, stuckPipelines } from './adapters/recognizer-native.js'
 import { createTrainer, forgetMachines } from './adapters/trainer-thread.js'
@@ -10,7 +11,7 @@ import type { FromRecognizer, ToRecognizer } from './app/messages.js'
 import { type Judged, Pipeline } from './app/pipeline.js'
 import { cameraOptions, sessionOptions } from './camera.js'
 import type { Config } from './config.js'
-import { chooseModels } from './models.js'
+import { type ChosenModels, chooseModels } from './models.js'
 import type { Picture, Recognizer } from './ports.js'
 
 /** How often the supervisor hears from a recognizer that has nothing to tell, ms. */
@@ -38,7 +39,8 @@ let judgingSince: number | undefined
 let latest: { frame: Picture; judged: Judged } | undefined
 
 async function configure(config: Config): Promise<void> {
-  const loaded = await load(config)
+  const setup = await chooseModels(config)
+  const loaded = await load(setup, config)
   const judge = new Pipeline(loaded, config)
   recognizer = loaded
   pipeline = judge
@@ -74,19 +76,18 @@ async function configure(config: Config): Promise<void> {
     closed: (stuck) => send({ type: 'camera', status: 'closed', stuck }),
   })
   const { engine, embedder, threshold, fallback, notes } = loaded
-  send({ type: 'ready', engine, embedder, threshold, notes, ...(fallback === null ? {} : { fallback }) })
+  const passedOver = setup.passedOver.map((one) => `${formatProblem(one)}; until then ${embedder} runs instead`)
+  send({ type: 'ready', engine, embedder, threshold, notes, passedOver, ...(fallback !== null && { fallback }) })
 }
 
-async function load(config: Config): Promise<Recognizer> {
-  const setup = await chooseModels(config)
+async function load(setup: ChosenModels, config: Config): Promise<Recognizer> {
   const loaded = await loadRecognizer(setup)
   const file = `${config.store.path}.machines`
   if (setup.gate === undefined) {
     await forgetMachines(file).catch(() => {})
     return loaded
   }
-  const { embedder } = setup
-  return new Agreeing(loaded, setup.gate, createTrainer({ file, embedder }), (reason) =>
+  return new Agreeing(loaded, setup.gate, createTrainer({ file, embedder: setup.space }), (reason) =>
     send({
       type: 'fatal',
       reason: `the machines of the classifier svm cannot be trained: ${reason}; the nearest template decides alone`,

@@ -63,6 +63,8 @@ export interface ModelEntry {
 export interface Threshold {
   similarity: number
   basis: string
+  /** On how much of everything, e.g. `{ strangers: 600 }`: what is measured on less does not take its place. */
+  measured?: Readonly<Record<string, number>>
 }
 
 export interface Manifest {
@@ -70,6 +72,10 @@ export interface Manifest {
 }
 
 export interface Problem {
+  /** Name of the model. */
+  model: string
+  /** There is no such file: nothing is damaged, it is not installed. */
+  absent: boolean
   what: string
   where: string
   remedy: string
@@ -91,6 +97,11 @@ export function loadManifest(file: string): Manifest {
   return value as Manifest
 }
 
+export const thresholdOf = (
+  { threshold, thresholds }: ModelEntry,
+  classifier: ClassifierName,
+): Threshold | undefined => (classifier === 'nearest' ? threshold : thresholds?.[classifier])
+
 /**
  * Puts a measured threshold into the manifest file; whoever reads it meanwhile finds the old one or the new one.
  * @throws Error when the file cannot be read or written, or names no such model.
@@ -105,18 +116,30 @@ export function writeThreshold(file: string, name: string, threshold: Threshold,
 
 /**
  * Puts a converted model into the manifest file, in place of a converted one of that name.
- * @throws Error when the file cannot be read or written, or the name is that of another model.
+ * @throws Error when the file cannot be read or written, or the name is that of another model: `replaceable` says so before.
  */
 export function addModel(file: string, entry: ModelEntry): void {
-  const manifest = loadManifest(file)
-  const same = manifest.models.findIndex(({ name }) => name === entry.name)
-  if (same >= 0 && manifest.models[same]!.origin.type !== 'converted')
-    throw new Error(`${file}: there is a model named ${entry.name} already; choose another name`)
-  if (same >= 0) manifest.models[same] = entry
-  else manifest.models.push(entry)
+  const manifest = withModel(loadManifest(file), entry)
   const problem = manifestFault(manifest)
   if (problem) throw new Error(`${file}: ${problem}`)
   write(file, manifest)
+}
+
+/** The manifest with a converted model, in place of a converted one of that name. */
+export function withModel(manifest: Manifest, entry: ModelEntry): Manifest {
+  const old = replaceable(manifest, entry.name)
+  return { models: [...manifest.models.filter((model) => model !== old), entry] }
+}
+
+/**
+ * The converted model that another one of this name would replace, if any.
+ * @throws Error for a name that is not free: a model of ours has it, or the configuration gives it another meaning.
+ */
+export function replaceable(manifest: Manifest, name: string): ModelEntry | undefined {
+  const old = manifest.models.find((model) => model.name === name)
+  if (name === 'auto' || (old && old.origin.type !== 'converted'))
+    throw new Error(`there is a model named ${name} already; choose another --name`)
+  return old
 }
 
 function write(file: string, manifest: Manifest): void {
@@ -132,6 +155,8 @@ export function findModel(manifest: Manifest, name: string): ModelEntry {
   throw new Error(`no model named ${name}; there are ${manifest.models.map((model) => model.name).join(', ')}`)
 }
 
+const missing = 'file is missing'
+
 /** Checks that every file of a model is in `dir` with the right content. An empty list means it can be used. */
 export async function verifyModel(entry: ModelEntry, dir: string): Promise<Problem[]> {
   const problems: Problem[] = []
@@ -139,6 +164,8 @@ export async function verifyModel(entry: ModelEntry, dir: string): Promise<Probl
     const what = await fileFault(wanted, path.join(dir, wanted.file))
     if (what)
       problems.push({
+        model: entry.name,
+        absent: what === missing,
         what: `${entry.name}: ${what}`,
         where: path.join(dir, wanted.file),
         remedy: remedy(entry, wanted),
@@ -148,7 +175,7 @@ export async function verifyModel(entry: ModelEntry, dir: string): Promise<Probl
 }
 
 /** A problem as one line for people. */
-export function formatProblem({ what, where, remedy }: Problem): string {
+export function formatProblem({ what, where, remedy }: Pick<Problem, 'what' | 'where' | 'remedy'>): string {
   return `${what} (${where}): ${remedy}`
 }
 
@@ -164,7 +191,7 @@ export async function fileFault(
     size = stats.size
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    return code === 'ENOENT' ? 'file is missing' : `file cannot be read (${code})`
+    return code === 'ENOENT' ? missing : `file cannot be read (${code})`
   }
   if (size !== wanted.bytes) return `file has ${size} bytes instead of ${wanted.bytes}`
   try {
@@ -185,7 +212,7 @@ async function sha256File(location: string): Promise<string> {
 export function remedy(entry: ModelEntry, wanted: ModelFile): string {
   if (entry.origin.type === 'build') return 'run "facelatch models build"'
   if (entry.origin.type === 'converted') return `run "facelatch models convert" with ${entry.origin.from} again`
-  return `download ${wanted.url} and run "facelatch models install --from" with its folder`
+  return `run "facelatch models install ${entry.name}" (offline: fetch ${wanted.url} by hand and give its folder with --from)`
 }
 
 /** What is wrong with a parsed manifest: a key and a sentence, or undefined. */
@@ -232,6 +259,9 @@ function entryFault(entry: Record<string, unknown>): string | undefined {
     if (role === 'embedder' && !((value.similarity as number) > 0 && (value.similarity as number) <= 1))
       return `${key}.similarity is ${value.similarity}, not above 0 and at most 1`
     if (typeof value.basis !== 'string') return `${key}.basis is not text`
+    const { measured = {} } = value
+    if (!isRecord(measured) || !isNumbers(Object.values(measured), Object.keys(measured).length))
+      return `${key}.measured is not a table of counts`
   }
   return undefined
 }

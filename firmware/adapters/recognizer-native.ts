@@ -54,7 +54,10 @@ export const pictureFromRgb = (rgb: Uint8Array, width: number, height: number): 
 /** What a recognizer is made of, chosen from the manifest by whoever composes. */
 export interface RecognizerSetup {
   readonly options: NativeRecognizerOptions
+  /** Its name in the manifest. */
   readonly embedder: string
+  /** What its templates are kept under: the name, and for a net that users convert its sum, too. */
+  readonly space: string
   readonly threshold: number
   /** Probability that the machines of the classifier `svm` must give. */
   readonly gate?: number
@@ -85,7 +88,7 @@ class Bound implements Recognizer {
   constructor(recognizer: NativeRecognizer, setup: RecognizerSetup) {
     this.#native = recognizer
     this.#classifier = setup.classifier
-    this.embedder = setup.embedder
+    this.embedder = setup.space
     this.threshold = setup.threshold
     this.dimensions = setup.options.embedder.dimensions
     this.liveFrom = setup.liveFrom

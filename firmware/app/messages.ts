@@ -54,6 +54,8 @@ export type FromRecognizer =
       readonly threshold: number
       /** Why the CPU computes although there is a GPU. */
       readonly fallback?: string
+      /** Better embedders whose files are damaged: what, where, remedy. */
+      readonly passedOver?: readonly string[]
       /** What loading did, for people. */
       readonly notes?: readonly string[]
     }

@@ -193,7 +193,7 @@ export class Supervisor {
       case 'sample':
         return []
       case 'ready': {
-        const { engine, embedder, threshold, fallback, notes = [] } = message
+        const { engine, embedder, threshold, fallback, notes = [], passedOver = [] } = message
         this.#access.forget()
         this.#report = { ...this.#report, recognizer: 'running', camera: 'opening', engine, embedder, threshold }
         return [
@@ -201,6 +201,10 @@ export class Supervisor {
           ...(fallback === undefined
             ? []
             : [record({ type: 'engine_fallback', detail: { engine, reason: fallback } })]),
+          ...passedOver.flatMap((reason): Effect[] => [
+            record({ type: 'embedder_fallback', detail: { embedder, reason } }),
+            { do: 'complain', message: reason },
+          ]),
           ...notes.map((message): Effect => ({ do: 'tell', message })),
           ...this.#sendGallery(),
         ]

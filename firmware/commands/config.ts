@@ -1,11 +1,12 @@
-import { UserError, wrongUsage } from '../app/errors.js'
+import { messageOf, UserError, wrongUsage } from '../app/errors.js'
 import { configKeys, valueAt } from '../config.js'
+import { checkModels } from '../models.js'
 import { secretProblems, sharedSecrets } from '../secrets.js'
 import { readArguments, readConfig } from './arguments.js'
 
 const usage = `usage: facelatch config show|check [--config FILE] [--json]
 show   prints every key with its value, its variable and its meaning
-check  says whether the configuration can be used`
+check  says whether the configuration can be used; with the models that are installed, where there is a folder of them`
 
 export async function main(args: string[]): Promise<number> {
   const { values, positionals } = readArguments(args, { json: { type: 'boolean' } }, usage)
@@ -15,7 +16,10 @@ export async function main(args: string[]): Promise<number> {
   if (action === 'check') {
     const problems = secretProblems(config)
     if (problems.length > 0) throw new UserError(problems.join('\n'), 2)
-    for (const shared of sharedSecrets(config)) console.error(shared)
+    const { warnings } = await checkModels(config).catch((error: unknown) => {
+      throw new UserError(messageOf(error), 2)
+    })
+    for (const warning of [...sharedSecrets(config), ...warnings]) console.error(warning)
     console.log(values.json ? JSON.stringify({ ok: true }) : 'the configuration can be used')
   } else if (values.json) console.log(JSON.stringify(config, null, 2))
   else

@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { findKey } from '../adapters/store-key.js'
 import type { Config } from '../config.js'
 import { enrolAgain } from '../domain/enrolment.js'
-import { chooseModels } from '../models.js'
+import { chooseModels, readManifest } from '../models.js'
 import type { StoreCare } from '../ports.js'
 import { openConfigured } from '../store.js'
 import { type Finding, fault, note, ok } from './findings.js'
@@ -34,11 +34,10 @@ export async function storeFindings(config: Config): Promise<Finding[]> {
       return [
         fault('store', `the audit log is not whole: ${broken}`, 'keep a copy of the file and find out who changed it'),
       ]
-    const embedder = await chooseModels(config).then(
-      (setup) => setup.embedder,
-      () => undefined, // Said by the check of models.
-    )
-    const missing = embedder === undefined || locked !== undefined ? undefined : enrolAgain(people, embedder)
+    const models = await chooseModels(config).catch(() => undefined) // Said by the check of models.
+    // Who is not known for want of a net that is damaged is known again once it is mended.
+    const unknown = models === undefined || models.passedOver.length > 0 || locked !== undefined
+    const missing = unknown ? undefined : enrolAgain(people, models.space, namedEmbedders())
     return [
       people.length === 0
         ? note('store', 'nobody is enrolled', 'facelatch people add NAME --images DIR')
@@ -51,6 +50,8 @@ export async function storeFindings(config: Config): Promise<Finding[]> {
     return [fault('store', message, 'check store.path')]
   }
 }
+
+const namedEmbedders = () => readManifest().models.flatMap(({ role, name }) => (role === 'embedder' ? [name] : []))
 
 /** A night and a day: with jobs every night, an older run was missed. */
 const staleMs = 36 * 3_600_000

@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
+import type { Problem } from '../adapters/models-manifest.js'
 import { native } from '../adapters/recognizer-native.js'
 import { wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { parseRules } from '../domain/rules-parse.js'
 import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
-import { chooseModels, detectorName, livenessFault } from '../models.js'
+import { chooseModels, damagedModels, detectorName, livenessFault, readManifest } from '../models.js'
+import { betterThan, laxThreshold } from '../models-embedder.js'
 import type { LineReport } from '../ports.js'
 import { nativeRemedy } from '../root.js'
 import { secretProblems, sharedSecrets } from '../secrets.js'
@@ -85,17 +87,41 @@ async function nativeAddon(): Promise<Finding[]> {
 }
 
 async function models(config: Config): Promise<Finding[]> {
+  const damaged = await damagedModels(config)
   try {
-    const { embedder, threshold } = await chooseModels(config)
-    return [ok('models', `detector ${detectorName(config)}, embedder ${embedder}, threshold ${threshold}`)]
+    const { embedder, threshold, passedOver } = await chooseModels(config)
+    const manifest = readManifest()
+    const better = passedOver.length > 0 ? undefined : betterThan(config, manifest, embedder)
+    return [
+      ok('models', `detector ${detectorName(config)}, embedder ${embedder}, threshold ${threshold}`),
+      ...damaged.map((problem) => damage(problem, passedOver, embedder)),
+      ...(better === undefined ? [] : [moving(better, embedder)]),
+      ...laxThreshold(config, manifest).map((what) => faultOf('models', new Error(what), 'raise it')),
+    ]
   } catch (error) {
     return String((error as Error).message)
       .split('\n')
       .map((message) =>
-        faultOf('models', new Error(message.replace(/: run /, '; run ')), 'run "facelatch models build"'),
+        faultOf('models', new Error(message.replace(/: (?=run |download )/, '; ')), 'run "facelatch models build"'),
       )
   }
 }
+
+function damage({ model, what, where, remedy }: Problem, passedOver: readonly Problem[], used: string): Finding {
+  if (!passedOver.some((other) => other.model === model)) return note('models', `${what} (${where})`, remedy)
+  return fault(
+    'models',
+    `${what} (${where}), so that ${used} is used, and whoever has no templates of it not known`,
+    remedy,
+  )
+}
+
+const moving = (better: string, used: string): Finding =>
+  note(
+    'models',
+    `recognizer.embedder is "auto", and takes ${better} once that is installed: everybody then has to be enrolled again`,
+    `set recognizer.embedder to "${used}" to keep it`,
+  )
 
 async function liveness(config: Config): Promise<Finding[]> {
   const mode = config.recognizer.liveness

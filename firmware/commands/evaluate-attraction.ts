@@ -2,6 +2,7 @@
  * Somebody with many pictures among people with few: does he attract whoever resembles nobody? Support vector machines with
  * equal costs for all templates make him do so; that was how doors of this kind failed.
  */
+import { UserError } from '../app/errors.js'
 import { type Classifier, first, type Gallery, imprinting, nearest } from '../domain/classifiers.js'
 import { probabilities, train } from '../domain/svm.js'
 import type { Context } from './evaluate.js'
@@ -57,6 +58,10 @@ export function runAttraction(
     .map(({ name, rows }, person) => ({ name, rows, person }))
     .sort((a, b) => b.rows.length - a.rows.length)
     .slice(0, crowds)
+  if (people.length < 2 || (strangers.length === 0 && people.every(({ rows }) => rows.length <= few)))
+    throw new UserError(
+      `${data.name} has nobody who could be attracted; give pictures of two people or more, and of strangers`,
+    )
   const residents = (person: number) => people.flatMap(({ rows }, i) => (i === person ? [] : rows.slice(few)))
   const attracted = (classify: Classifier, person: number, faces: readonly Float32Array[]) =>
     faces.filter((face) => first(classify(face)).best === person).length

@@ -4,6 +4,7 @@ import { appendFileSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import { loadRecognizer, type RecognizerSetup } from '../adapters/recognizer-native.js'
+import { UserError } from '../app/errors.js'
 import type { Recognizer } from '../ports.js'
 import { facesOfFile, type SeenFace } from './recognition.js'
 
@@ -46,9 +47,11 @@ export async function embedPictures(
   )
   const key = createHash('sha256').update(`${method}${options}`).update(sums.join()).digest('hex').slice(0, 16)
   // Embeddings tell who somebody is: nobody else on the machine is to read them.
-  mkdirSync(cache, { recursive: true, mode: 0o700 })
   const file = join(cache, `${setup.embedder}-${key}.jsonl`)
-  const kept = read(file)
+  const kept = within(cache, () => {
+    mkdirSync(cache, { recursive: true, mode: 0o700 })
+    return read(file)
+  })
   const found = new Map<string, Seen | null>()
   const missing: string[] = []
   for (const picture of new Set(pictures)) {
@@ -68,7 +71,7 @@ export async function embedPictures(
         const seen = await subject(recognizer, picture)
         found.set(picture, seen)
         const line: Kept = { picture, ...stamp(picture), seen: pack(seen) }
-        appendFileSync(file, `${JSON.stringify(line)}\n`, { mode: 0o600 })
+        within(cache, () => appendFileSync(file, `${JSON.stringify(line)}\n`, { mode: 0o600 }))
         progress(++done, missing.length)
       }
     }
@@ -77,6 +80,14 @@ export async function embedPictures(
     await recognizer.close()
   }
   return found
+}
+
+function within<T>(cache: string, keep: () => T): T {
+  try {
+    return keep()
+  } catch (error) {
+    throw new UserError(`cannot keep embeddings in ${cache} (${(error as NodeJS.ErrnoException).code}); check --cache`)
+  }
 }
 
 async function subject(recognizer: Recognizer, picture: string): Promise<Seen | null> {

@@ -1,5 +1,4 @@
 import { basename, join } from 'node:path'
-import type { ModelEntry } from '../adapters/models-manifest.js'
 import { UserError } from '../app/errors.js'
 import { agreed, type Classifier, first, type Gallery, imprinting, nearest, svm } from '../domain/classifiers.js'
 import { chooseTemplates } from '../domain/enrolment.js'
@@ -8,6 +7,7 @@ import { type Rejection, rejections } from '../evaluation/rejection.js'
 import type { Context } from './evaluate.js'
 import { type Dataset, dealt } from './evaluate-data.js'
 import type { Embeddings } from './evaluate-embeddings.js'
+import type { Measured } from './evaluate-threshold.js'
 
 /** `svm-alone`: the probabilities that `svm` asks for its veto, by themselves. */
 export const evaluatedClassifiers = ['nearest', 'imprinting', 'svm', 'svm-alone'] as const
@@ -24,7 +24,9 @@ export interface IdentificationResult extends Context {
   /** Templates that `people add` would not have taken: they do not resemble the person's others. */
   readonly refused: number
   readonly withoutFace: number
-  /** One picture at a time, against people who are never enrolled. */
+  /** Different strangers with a face, those of `single`. */
+  readonly seen: number
+  /** One picture at a time, against people who are never enrolled; where there are none, against those left out. */
   readonly single: Result
   /**
    * Strangers with several pictures are those enrolled, each taken out of the gallery for his own. `single` and `fused` differ
@@ -104,7 +106,11 @@ export function runIdentification(
     const own = scores?.[person] ?? -1
     return { right, quality, picture: join(name, basename(picture)), own, best: data.people[best ?? person]!, score }
   })
-  const unseen = strangers.length > 0 ? strangers : removed
+  const listed = strangers.length > 0
+  if (gallery.flat().length === 0 || (!listed && gallery.length < 2))
+    throw new UserError(
+      `nobody in ${data.name} is a stranger to anybody with a face; give pictures of two people or more, and of strangers`,
+    )
   return {
     kind: 'identification',
     ...context,
@@ -114,7 +120,8 @@ export function runIdentification(
     enrol,
     refused: given.flat().length - taken.flat().length,
     withoutFace: [...embeddings.values()].filter((seen) => seen === null).length,
-    single: identification(probes, unseen, threshold),
+    seen: strangersSeen(listed ? data.strangers : data.people, data, embeddings),
+    single: identification(probes, listed ? strangers : removed, threshold),
     leftOut: {
       single: identification(probes, removed, threshold),
       fused: identification(fused(probes, together), fused(removed, together), threshold),
@@ -169,18 +176,15 @@ const rateFor = { nearest: 1e-3, imprinting: 1e-3, 'svm-alone': 1e-2 } as const
 export type ThresholdClassifier = keyof typeof rateFor
 
 /** The threshold for the manifest, with its basis. */
-export function thresholdFrom(
-  result: IdentificationResult,
-  classifier: ThresholdClassifier,
-): NonNullable<ModelEntry['threshold']> {
-  const { single, data, detector, minFace, people, templates } = result
+export function thresholdFrom(result: IdentificationResult, classifier: ThresholdClassifier): Measured {
+  const { single, data, detector, minFace, people, templates, seen } = result
   const point = single.points.find(({ wanted }) => wanted === rateFor[classifier])!
   // Rounded up: never laxer than what was measured.
   const similarity = Math.ceil(point.threshold * 1000) / 1000
   const { accepted, falselyAccepted } = point
-  if (falselyAccepted.of === 0 || accepted.of === 0 || !(similarity > 0))
-    throw new Error(
-      `${data}: ${falselyAccepted.of} pictures of strangers and ${accepted.of} of residents are too few for a threshold; none was written`,
+  if (seen === 0 || accepted.count === 0 || !(similarity > 0 && similarity <= 1))
+    throw new UserError(
+      `no threshold is written from ${data}: ${seen} strangers were seen, and ${accepted.count} of ${accepted.of} residents' pictures would be known`,
     )
   const percent = (value: number) => `${(100 * value).toFixed(2)} %`
   const how = { nearest: 'nearest template', imprinting: 'imprinting', 'svm-alone': 'SVM, probability' }[classifier]
@@ -189,5 +193,14 @@ export function thresholdFrom(
     `${templates} templates, ${how}, one picture at a time. At ${point.threshold.toFixed(4)}, ` +
     `${falselyAccepted.count} of ${falselyAccepted.of} strangers' pictures accepted (${percent(falselyAccepted.value)}, ` +
     `19 times in 20 below ${percent(falselyAccepted.high)}), ${accepted.count} of ${accepted.of} probes identified (${percent(accepted.value)}).`
-  return { similarity, basis }
+  return { similarity, basis, measured: { strangers: seen, people, templates } }
+}
+
+/** Different ones with a face: a picture without one tells nothing, and the same picture under many names is one stranger. */
+function strangersSeen(names: readonly string[], data: Dataset, embeddings: Embeddings): number {
+  const faces = names.flatMap((name) => {
+    const seen = data.pictures.get(name)!.flatMap((picture) => embeddings.get(picture) ?? [])
+    return seen.length === 0 ? [] : [seen[0]!.embedding.join()]
+  })
+  return new Set(faces).size
 }

@@ -1,13 +1,9 @@
 /** `facelatch evaluate liveness`: how often a picture of somebody is taken for him, and he for a picture. */
-import { readdirSync, writeFileSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
-import { type ModelEntry, writeThreshold } from '../adapters/models-manifest.js'
-import { decodePicture } from '../adapters/pictures-sharp.js'
-import { loadRecognizer, pictureFromRgb } from '../adapters/recognizer-native.js'
+import { basename, resolve } from 'node:path'
+import { loadRecognizer } from '../adapters/recognizer-native.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { framesTogether, type LivenessFrame } from '../domain/liveness.js'
-import { attack, attackKinds } from '../evaluation/attacks.js'
 import { svg } from '../evaluation/chart.js'
 import {
   judged,
@@ -15,16 +11,20 @@ import {
   type LivenessResult,
   liveness,
   type Presentation,
+  pictureShare,
 } from '../evaluation/liveness.js'
-import { chooseModels, detectorName, livenessNets, manifestPath } from '../models.js'
+import { tooFewSubjects } from '../evaluation/support.js'
+import { chooseModels, detectorName, livenessFault, livenessNets } from '../models.js'
 import type { Picture, Recognizer } from '../ports.js'
 import { inRoot } from '../root.js'
 import { readArguments, readConfig } from './arguments.js'
-import { readDataset } from './evaluate-data.js'
+import { recorded, rendered, type Shown } from './evaluate-liveness-data.js'
 import { counted, type Grid, pageOf, percent, printGrids } from './evaluate-output.js'
+import { expectReport, writeReport } from './evaluate-report.js'
+import { expectEnough, type Measured, write } from './evaluate-threshold.js'
 import { facesOf } from './recognition.js'
 
-const usage = `usage: facelatch evaluate liveness [--data DIR] [--synthetic N] [--detector NAME] [--json] [--report FILE.html] [--write-threshold] [--config FILE]
+const usage = `usage: facelatch evaluate liveness [--data DIR] [--synthetic N] [--detector NAME] [--json] [--report FILE.html] [--write-threshold [--force]] [--config FILE]
 Pictures taken for living faces (APCER) and living faces taken for pictures (BPCER), one frame at a time and fused over ${framesTogether} as at
 the door; each subject at the operating point chosen from the others.
 --data DIR         DIR/live/SUBJECT/*.jpg and, for each kind of attack, DIR/KIND/SUBJECT/*.jpg, frames in the order of their names;
@@ -32,7 +32,8 @@ the door; each subject at the operating point chosen from the others.
 --synthetic N      renders prints, screens and cut-outs of the stills of N people of DIR/images/NAME/*.jpg (default:
                    ../shared/data/lfw-dev) and judges those at the operating point in use: a comparison, no certificate
 --detector NAME    mtcnn or yunet
---write-threshold  puts the operating point that is best for all subjects into models/manifest.json`
+--write-threshold  puts the operating point that is best for all subjects into models/manifest.json; not from too few subjects
+                   or frames, nor a laxer one measured on less than the one that is there, unless with --force`
 
 export async function main(args: string[]): Promise<number> {
   const { values, positionals } = readArguments(
@@ -44,12 +45,15 @@ export async function main(args: string[]): Promise<number> {
       json: { type: 'boolean' },
       report: { type: 'string' },
       'write-threshold': { type: 'boolean' },
+      force: { type: 'boolean' },
     },
     usage,
   )
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const { report, detector } = values
   if (report !== undefined && !report.endsWith('.html')) throw wrongUsage('--report takes FILE.html')
+  expectReport(report)
+  if (values.force && !values['write-threshold']) throw wrongUsage('--force goes with --write-threshold')
   if (detector !== undefined && detector !== 'mtcnn' && detector !== 'yunet')
     throw wrongUsage(`--detector takes mtcnn or yunet, not "${detector}"`)
   const people = values.synthetic === undefined ? undefined : Number(values.synthetic)
@@ -66,26 +70,24 @@ export async function main(args: string[]): Promise<number> {
   const data = resolve(
     values.data ?? inRoot(people === undefined ? '../shared/data/nuaa-dev' : '../shared/data/lfw-dev'),
   )
-  const result = await evaluate(config, people === undefined ? recorded(data) : rendered(data, people), {
-    data: basename(data),
+  const shown = people === undefined ? recorded(data) : rendered(data, people)
+  const name = basename(data)
+  const [writes, force] = [values['write-threshold'] === true, values.force === true]
+  if (writes) expectEnough(name, tooFew(countsOf(sizesOf(shown))), force)
+  const fault = await livenessFault(given)
+  if (fault !== undefined) throw new UserError(`liveness cannot be evaluated: ${fault}`)
+  const result = await evaluate(config, shown, {
+    data: name,
     synthetic: people !== undefined,
   })
   if (values.json) console.log(JSON.stringify(result))
   else printGrids(heading(result), grids(result))
-  if (values['write-threshold']) {
-    const threshold = thresholdFrom(result)
-    writeThreshold(manifestPath(), livenessNets[0]!, threshold, 'nearest')
-    console.error(`${livenessNets[0]}: operating point ${threshold.similarity} written to ${manifestPath()}`)
+  if (writes) {
+    const doubt = tooFew(result.counts) ?? faceless(result)
+    write(livenessNets[0]!, thresholdFrom(result), 'nearest', { data: name, doubt, force })
   }
-  if (report !== undefined) write(report, page(result))
+  if (report !== undefined) writeReport(report, page(result))
   return 0
-}
-
-interface Shown {
-  readonly subject: string
-  readonly kind: string
-  /** Frames in order, each decoded or rendered when it is its turn. */
-  readonly frames: readonly (() => Promise<Picture>)[]
 }
 
 interface Evaluated {
@@ -95,6 +97,8 @@ interface Evaluated {
   readonly synthetic: boolean
   readonly subjects: number
   readonly frames: number
+  /** Subjects with frames enough to be fused, and frames of pictures, that were judged. */
+  readonly counts: ReturnType<typeof countsOf>
   /** Frames that the door would not have asked about: no face, or too poor a picture of one. */
   readonly left: Readonly<Record<string, number>>
   readonly single: LivenessResult
@@ -143,6 +147,7 @@ async function evaluate(
     subjects: subjects.length,
     frames: presentations.reduce((sum, { frames }) => sum + frames.length, 0),
     left,
+    counts: countsOf(sizesOf(presentations)),
     ...liveness(presentations, recognizer.liveFrom!),
     worst: subjects.map(extreme),
   }
@@ -157,68 +162,6 @@ async function frameOf(recognizer: Recognizer, frame: Picture, config: Config): 
   } finally {
     frame.release()
   }
-}
-
-const picture = /\.(jpe?g|png|webp)$/i
-
-function recorded(dir: string): Shown[] {
-  const list = (path: string) => {
-    try {
-      return readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
-    } catch (error) {
-      throw new UserError(`cannot read the folder ${path} (${(error as NodeJS.ErrnoException).code}); check --data`)
-    }
-  }
-  const folders = (path: string) => list(path).filter((entry) => entry.isDirectory())
-  const shown = folders(dir).flatMap(({ name: kind }) =>
-    folders(join(dir, kind)).map(({ name: subject }) => ({
-      subject,
-      kind,
-      frames: list(join(dir, kind, subject))
-        .filter(({ name }) => picture.test(name))
-        .map(
-          ({ name }) =>
-            () =>
-              decoded(join(dir, kind, subject, name)),
-        ),
-    })),
-  )
-  const subjectsOf = (wanted: (kind: string) => boolean) =>
-    new Set(shown.filter(({ kind }) => wanted(kind)).map((one) => one.subject))
-  const [alive, attacked] = [subjectsOf((kind) => kind === 'live'), subjectsOf((kind) => kind !== 'live')]
-  if (alive.size < 2 || attacked.size < 2)
-    throw new UserError(`${dir} needs live/SUBJECT/ and KIND/SUBJECT/ of two subjects or more each; check --data`)
-  return shown
-}
-
-/** For each person one rendering of each kind, of his first still, in front of somebody else's; and the still itself. */
-function rendered(dir: string, people: number): Shown[] {
-  const { pictures } = readDataset(dir)
-  const names = [...pictures.keys()].slice(0, people)
-  if (names.length < 2) throw new UserError(`${dir} has pictures of ${names.length} people; two are needed`)
-  return names.flatMap((subject, i) => {
-    const still = pictures.get(subject)![0]!
-    const room = pictures.get(names[(i + 1) % names.length]!)![0]!
-    const attacks = attackKinds.map((kind, k): Shown => {
-      let film: ReturnType<typeof attack> | undefined
-      const frame = (at: number) => async () => {
-        film ??= attack(kind, await decodePicture(still), await decodePicture(room), 1000 * i + k, framesTogether)
-        const { rgb, width, height } = film[at]!
-        if (at === framesTogether - 1) film = undefined
-        return pictureFromRgb(rgb, width, height)
-      }
-      return { subject, kind, frames: Array.from({ length: framesTogether }, (_, at) => frame(at)) }
-    })
-    // One still is one frame: fused, it is that frame ten times.
-    return [{ subject, kind: 'live', frames: Array(framesTogether).fill(() => decoded(still)) }, ...attacks]
-  })
-}
-
-async function decoded(file: string): Promise<Picture> {
-  const { rgb, width, height } = await decodePicture(file).catch((error: Error) => {
-    throw new UserError(`${file} ${error.message}`)
-  })
-  return pictureFromRgb(rgb, width, height)
 }
 
 const heading = ({ data, detector, subjects, frames, synthetic, left }: Evaluated) =>
@@ -276,10 +219,8 @@ function page(result: Evaluated): string {
 }
 
 /** The operating point for the manifest, with its basis. */
-function thresholdFrom({ fused, data, detector, subjects }: Evaluated): NonNullable<ModelEntry['threshold']> {
+function thresholdFrom({ fused, data, detector, subjects, counts }: Evaluated): Measured {
   const { best, crossValidated } = fused
-  if (crossValidated.bpcer.of === 0 || !Object.values(crossValidated.apcer).some(({ of }) => of > 0))
-    throw new Error(`${data}: living faces or attacks are too few for an operating point; none was written`)
   // Rounded up: never laxer than what was measured.
   const similarity = Math.ceil(best.threshold * 1e4) / 1e4
   const attacks = Object.entries(crossValidated.apcer).map(([kind, { count, of }]) => `${count} of ${of} (${kind})`)
@@ -287,13 +228,30 @@ function thresholdFrom({ fused, data, detector, subjects }: Evaluated): NonNulla
     `facelatch evaluate liveness on ${data}: ${detector}, ${livenessNets.join(' and ')}, fused over ${framesTogether} frames, ${subjects} subjects, ` +
     `each at the operating point of the others: ${attacks.join(', ')} pictures taken for living faces, ` +
     `${crossValidated.bpcer.count} of ${crossValidated.bpcer.of} living faces taken for pictures.`
-  return { similarity, basis }
+  return { similarity, basis, measured: counts }
 }
 
-function write(file: string, text: string): void {
-  try {
-    writeFileSync(file, text)
-  } catch (error) {
-    throw new UserError(`cannot write the report ${file} (${(error as NodeJS.ErrnoException).code}); check --report`)
+const tooFew = (counts: Evaluated['counts']) =>
+  tooFewSubjects({ ...counts, together: framesTogether, wanted: pictureShare })
+
+/** @param sizes frames of each subject and kind. */
+function countsOf(sizes: readonly { readonly subject: string; readonly kind: string; readonly frames: number }[]) {
+  const pictures = sizes.filter(({ kind }) => kind !== 'live')
+  const subjects = (of: typeof sizes) =>
+    new Set(of.flatMap(({ subject, frames }) => (frames < framesTogether ? [] : [subject]))).size
+  return {
+    living: subjects(sizes.filter(({ kind }) => kind === 'live')),
+    attacked: subjects(pictures),
+    pictures: pictures.reduce((sum, { frames }) => sum + frames, 0),
   }
+}
+
+const sizesOf = (
+  all: readonly { readonly subject: string; readonly kind: string; readonly frames: readonly unknown[] }[],
+) => all.map(({ subject, kind, frames }) => ({ subject, kind, frames: frames.length }))
+
+/** What of a kind of attack shows no face was no attack, and what it was is not known. */
+function faceless({ left, fused }: Evaluated): string | undefined {
+  const kind = Object.keys(left).find((one) => one !== 'live' && !(one in fused.inUse.apcer))
+  return kind === undefined ? undefined : `in none of the pictures of kind ${kind} ten frames of a subject show a face`
 }

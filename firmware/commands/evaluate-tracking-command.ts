@@ -4,10 +4,11 @@ import { wrongUsage } from '../app/errors.js'
 import { page, paragraph, table } from '../evaluation/chart.js'
 import { inRoot } from '../root.js'
 import { readArguments, readConfig } from './arguments.js'
-import { embed, writeReport } from './evaluate.js'
+import { embed } from './evaluate.js'
 import { type Dataset, dealt, readDataset, without } from './evaluate-data.js'
 import { defaultCache } from './evaluate-embeddings.js'
 import { printGrids } from './evaluate-output.js'
+import { expectReport, writeReport } from './evaluate-report.js'
 import { runTracking, type TrackingResult, type TrackingSettings } from './evaluate-tracking.js'
 import { trackingHeading, trackingTables } from './evaluate-tracking-output.js'
 
@@ -48,6 +49,7 @@ export async function main(args: string[]): Promise<number> {
   const settings = readSettings(values)
   const { report } = values
   if (report !== undefined && !report.endsWith('.html')) throw wrongUsage('--report of tracking takes FILE.html')
+  expectReport(report)
 
   const data = without(readDataset(resolve(values.data ?? inRoot('../shared/data/lfw-dev'))), values.without ?? [])
   const config = readConfig(values.config)
@@ -79,9 +81,12 @@ function readSettings(values: Numbers): TrackingSettings {
   if (!(likely >= 0 && likely < 1)) throw wrongUsage(`--likely takes a similarity below 1, not "${values.likely}"`)
   const classifier = (['nearest', 'imprinting'] as const).find((one) => one === (values.classifier ?? 'nearest'))
   if (!classifier) throw wrongUsage(`--classifier of tracking takes nearest or imprinting, not "${values.classifier}"`)
+  const [count, strangers] = [read('count', 110, 0, 1e6), read('strangers', 0, 0, 1e6)]
+  if (count + strangers === 0) throw wrongUsage('--count 0 without --strangers plays nothing')
+  if (values.likely !== undefined && strangers === 0) throw wrongUsage('--likely goes with --strangers N')
   return {
-    count: read('count', 110, 0, 1e6),
-    strangers: read('strangers', 0, 0, 1e6),
+    count,
+    strangers,
     seed: read('seed', 1, 0, 2 ** 31),
     enrol: read('enrol', 5, 1, 1000),
     classifier,

@@ -98,6 +98,10 @@ export async function runTracking(
       return embedding ? [{ person, embedding }] : []
     }),
   )
+  if (gallery.length === 0)
+    throw new UserError(
+      `nobody in ${data.name} is enrolled with a face; give pictures of residents, two of each or more`,
+    )
   const long = planned(() => planSequences(company, settings.seed, settings.count))
   // Another seed, so that as many strangers as one likes leave the other sequences as they are.
   const strangers = planned(() => planStrangers(company, settings.seed + 1, settings.strangers))
@@ -122,6 +126,9 @@ export async function runTracking(
   } finally {
     await recognizer.close()
   }
+  // With `likely` none is an answer, too: no stranger was like anybody.
+  if (plans.length > 0 && played.length === 0)
+    throw new UserError(`no picture of ${data.name} that is played with shows a face; check --data`)
   const made = new Set(long)
   const main = played.filter(({ plan }) => made.has(plan))
   const short = figures(played.slice(main.length))

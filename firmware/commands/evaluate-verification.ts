@@ -1,3 +1,4 @@
+import { UserError } from '../app/errors.js'
 import { cosine } from '../domain/enrolment.js'
 import { type Verification, verification } from '../evaluation/verification.js'
 import type { Context } from './evaluate.js'
@@ -16,6 +17,11 @@ export function runVerification(data: Dataset, embeddings: Embeddings, context: 
     const [one, other] = [embeddings.get(a)?.embedding, embeddings.get(b)?.embedding]
     return { same, similarity: one && other ? cosine(one, other) : -1 }
   })
+  const same = pairs.filter((pair) => pair.same).length
+  if (same === 0 || same === pairs.length)
+    throw new UserError(
+      `${data.name} has ${same} pairs of one person and ${pairs.length - same} of two; give two people or more, one with two pictures`,
+    )
   const withoutFace = [...embeddings.values()].filter((embedding) => embedding === null).length
   return { kind: 'verification', ...context, pictures: embeddings.size, withoutFace, ...verification(pairs) }
 }

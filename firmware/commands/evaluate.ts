@@ -1,10 +1,10 @@
-import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { findModel, type Manifest, writeThreshold } from '../adapters/models-manifest.js'
+import { findModel, type Manifest } from '../adapters/models-manifest.js'
 import type { RecognizerSetup } from '../adapters/recognizer-native.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
-import { chooseModels, detectorName, manifestPath, readManifest } from '../models.js'
+import { tooFewStrangers } from '../evaluation/support.js'
+import { chooseModels, detectorName, readManifest } from '../models.js'
 import { inRoot } from '../root.js'
 import { readArguments, readConfig } from './arguments.js'
 import { type AttractionResult, runAttraction } from './evaluate-attraction.js'
@@ -20,9 +20,11 @@ import {
   thresholdFrom,
 } from './evaluate-identification.js'
 import { printResult, reportPage } from './evaluate-output.js'
+import { expectReport, writeReport } from './evaluate-report.js'
+import { expectEnough, write } from './evaluate-threshold.js'
 import { runVerification, type VerificationResult } from './evaluate-verification.js'
 
-const usage = `usage: facelatch evaluate verification|identification|attraction|tracking|liveness [--data DIR] [--embedder NAME]… [--detector NAME]… [--enrol N] [--as-enrolled] [--classifier NAME] [--json] [--report FILE] [--write-threshold] [--cache DIR] [--config FILE]
+const usage = `usage: facelatch evaluate verification|identification|attraction|tracking|liveness [--data DIR] [--embedder NAME]… [--detector NAME]… [--enrol N] [--as-enrolled] [--classifier NAME] [--json] [--report FILE] [--write-threshold [--force]] [--cache DIR] [--config FILE]
 verification     are two pictures of one person: accuracy in ten folds, ROC, true accept rate at false accept rates
 identification   who is it, if anybody: people enrolled with their first N pictures (5) and asked for with the others,
                  strangers never enrolled; one picture at a time, and fused over five
@@ -38,7 +40,8 @@ liveness         are photographs told from living faces; see facelatch evaluate 
 --classifier NAME  as recognizer.classifier: nearest (default), imprinting or svm; svm-alone for the machines' probabilities
 --report FILE      one page with tables and curves: .html, or .svg for the curves alone
 --write-threshold  identification: puts the similarity that one stranger in a thousand reaches (with svm-alone: the probability
-                   that one in a hundred reaches), with how it was measured, into models/manifest.json
+                   that one in a hundred reaches), with how it was measured, into models/manifest.json; not from too few
+                   strangers, nor a laxer one measured on less than the one that is there, unless with --force
 --cache DIR        where embeddings are kept (~/.cache/facelatch/evaluate)`
 
 export type Evaluation = VerificationResult | IdentificationResult | AttractionResult
@@ -57,29 +60,42 @@ export interface Context {
   readonly data: string
 }
 
+const options = {
+  data: { type: 'string' },
+  embedder: { type: 'string', multiple: true },
+  detector: { type: 'string', multiple: true },
+  enrol: { type: 'string' },
+  'as-enrolled': { type: 'boolean' },
+  classifier: { type: 'string' },
+  json: { type: 'boolean' },
+  report: { type: 'string' },
+  'write-threshold': { type: 'boolean' },
+  force: { type: 'boolean' },
+  cache: { type: 'string' },
+} as const
+
+/** What means something to identification alone, or not to all. */
+const ignored: Readonly<Record<(typeof kinds)[number], readonly string[]>> = {
+  verification: ['enrol', 'as-enrolled', 'classifier', 'write-threshold', 'force'],
+  identification: [],
+  attraction: ['as-enrolled', 'classifier', 'write-threshold', 'force', 'report'],
+}
+
 export async function main(args: string[]): Promise<number> {
   if (args[0] === 'tracking') return (await import('./evaluate-tracking-command.js')).main(args)
   if (args[0] === 'liveness') return (await import('./evaluate-liveness.js')).main(args.slice(1))
-  const { values, positionals } = readArguments(
-    args,
-    {
-      data: { type: 'string' },
-      embedder: { type: 'string', multiple: true },
-      detector: { type: 'string', multiple: true },
-      enrol: { type: 'string' },
-      'as-enrolled': { type: 'boolean' },
-      classifier: { type: 'string' },
-      json: { type: 'boolean' },
-      report: { type: 'string' },
-      'write-threshold': { type: 'boolean' },
-      cache: { type: 'string' },
-    },
-    usage,
-  )
+  const { values, positionals } = readArguments(args, options, usage)
   const what = kinds.find((kind) => kind === positionals[0])
   if (what === undefined || positionals.length > 1) throw wrongUsage(usage.split('\n')[0]!)
-  if (values['write-threshold'] && what !== 'identification')
-    throw wrongUsage('--write-threshold goes with identification: thresholds come from strangers, not from pairs')
+  const useless = Object.keys(values).find((name) => ignored[what].includes(name))
+  if (useless !== undefined)
+    throw wrongUsage(
+      useless === 'write-threshold'
+        ? '--write-threshold goes with identification: thresholds come from strangers, not from pairs'
+        : `--${useless} means nothing to "facelatch evaluate ${what}"; leave it out`,
+    )
+  const force = values.force === true
+  if (force && !values['write-threshold']) throw wrongUsage('--force goes with --write-threshold')
   const enrol = Number(values.enrol ?? 5)
   if (!Number.isInteger(enrol) || enrol < 1) throw wrongUsage(`--enrol takes a whole number, not "${values.enrol}"`)
   const classifier = evaluatedClassifiers.find((name) => name === (values.classifier ?? 'nearest'))
@@ -88,17 +104,25 @@ export async function main(args: string[]): Promise<number> {
   if (values['write-threshold'] && classifier === 'svm')
     throw wrongUsage('--write-threshold goes with --classifier svm-alone: svm takes the threshold of nearest besides')
   const asEnrolled = values['as-enrolled'] === true
-  if (asEnrolled && (what !== 'identification' || values['write-threshold']))
-    throw wrongUsage('--as-enrolled goes with identification, without --write-threshold')
+  if (asEnrolled && values['write-threshold'])
+    throw wrongUsage('--as-enrolled goes without --write-threshold: it leaves out pictures that strangers resemble')
   const detectors = values.detector?.map((name) => {
     if (name !== 'mtcnn' && name !== 'yunet') throw wrongUsage(`--detector takes mtcnn or yunet, not "${name}"`)
     return name
   })
   const report = values.report
-  if (report !== undefined && what === 'attraction') throw wrongUsage('--report draws curves, and attraction has none')
   if (report !== undefined && !/\.(html|svg)$/.test(report)) throw wrongUsage('--report takes FILE.html or FILE.svg')
+  expectReport(report)
 
   const data = readDataset(resolve(values.data ?? inRoot('../shared/data/lfw-dev')))
+  if (values['write-threshold']) {
+    const { people, strangers } = data
+    const doubt = tooFewStrangers({
+      strangers: (strangers.length > 0 ? strangers : people).length,
+      people: people.length,
+    })
+    expectEnough(data.name, doubt, force)
+  }
   const config = readConfig(values.config)
   const results: Evaluation[] = []
   const combinations = (values.embedder ?? [config.recognizer.embedder]).flatMap((embedder) =>
@@ -112,9 +136,9 @@ export async function main(args: string[]): Promise<number> {
     else printResult(result)
     if (values['write-threshold'] && result.kind === 'identification') {
       const of = classifier as ThresholdClassifier
-      const threshold = thresholdFrom(result, of)
-      writeThreshold(manifestPath(), context.embedder, threshold, of === 'svm-alone' ? 'svm' : of)
-      console.error(`${context.embedder}: threshold ${threshold.similarity} written to ${manifestPath()}`)
+      const doubt = tooFewStrangers({ strangers: result.seen, people: result.people })
+      const slot = of === 'svm-alone' ? 'svm' : of
+      write(context.embedder, thresholdFrom(result, of), slot, { data: data.name, doubt, force })
     }
   }
   const drawn = results.filter((result) => result.kind !== 'attraction')
@@ -165,6 +189,8 @@ export async function embed(
     if (done % 100 === 0 || done === of) console.error(`${setup.embedder}: ${done} of ${of} pictures`)
   }
   const embeddings = await embedPictures(pictures, { setup, sums, cache }, progress)
+  if (embeddings.size > 0 && [...embeddings.values()].every((seen) => seen === null))
+    throw new UserError(`none of the ${embeddings.size} pictures of ${data.name} shows a face; check --data`)
   const { minFace } = config.recognizer
   const { threshold, gate } = setup
   const context = { embedder: setup.embedder, detector, minFace, threshold, data: data.name, ...(gate && { gate }) }
@@ -175,12 +201,4 @@ function unmeasured(manifest: Manifest, embedder: string): boolean {
   return manifest.models.some(
     ({ name, origin, threshold }) => name === embedder && origin.type === 'converted' && !threshold,
   )
-}
-
-export function writeReport(file: string, text: string): void {
-  try {
-    writeFileSync(file, text)
-  } catch (error) {
-    throw new UserError(`cannot write the report ${file} (${(error as NodeJS.ErrnoException).code}); check --report`)
-  }
 }

@@ -1,18 +1,23 @@
 /** `facelatch models convert`: a FaceNet that the user has becomes an embedder of the manifest. */
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
-import { basename, join } from 'node:path'
-import { addModel, type ModelEntry } from '../adapters/models-manifest.js'
+import { constants, readFileSync } from 'node:fs'
+import { access, mkdir, open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { addModel, type ModelEntry, replaceable, withModel } from '../adapters/models-manifest.js'
 import { UserError, wrongUsage } from '../app/errors.js'
-import { manifestPath } from '../models.js'
+import type { Config } from '../config.js'
+import { manifestPath, modelsFolder, readManifest } from '../models.js'
+import { tryEmbedder } from './models-trial.js'
 
 interface Options {
   readonly name?: string | undefined
   readonly normalise?: string | undefined
+  readonly force?: boolean | undefined
+  readonly json?: boolean | undefined
 }
 
-export async function main(files: readonly string[], options: Options, folder: string): Promise<number> {
+/** Nothing stands under its own name, and the manifest is as it was, until everything has been checked and tried. */
+export async function main(files: readonly string[], options: Options, config: Config): Promise<number> {
   const [file] = files
   if (file === undefined || files.length > 1) throw wrongUsage('facelatch models convert takes one file, .pb or .onnx')
   const normalise = options.normalise ?? 'fixed'
@@ -20,18 +25,78 @@ export async function main(files: readonly string[], options: Options, folder: s
     throw wrongUsage(`--normalise takes fixed or whiten, not "${normalise}"`)
   const name = options.name ?? 'facenet'
   if (!/^[\w-]+$/.test(name)) throw wrongUsage(`--name takes letters, digits, - and _, not "${name}"`)
+  const manifest = readManifest()
+  const old = replaceable(manifest, name)
+  const folder = modelsFolder(config)
+  await mkdir(folder, { recursive: true })
+  for (const written of [folder, dirname(manifestPath())]) await expectWritable(written)
 
-  const { bytes, side, dimensions } = await convert(file, normalise === 'whiten')
-  const { writeAtomically } = (await import(
-    '../../tools/models/build.js'
-  )) as typeof import('../../tools/models/build.js')
-  const entry: ModelEntry = {
+  const { bytes, ...shape } = await convert(file, normalise === 'whiten')
+  const made = entryOf(name, file, normalise, bytes, shape)
+  const same = old?.files.embedder?.sha256 === made.files.embedder!.sha256
+  if (old && !same && !options.force)
+    throw new UserError(
+      `${name} is there already, converted from ${told(old)}; give another --name, or --force to put ${basename(file)} in its place`,
+    )
+  // The same net again, e.g. for a file that was damaged, keeps the threshold that was measured with it.
+  const entry = same ? old! : made
+  await install(config, folder, entry, bytes)
+  if (old && !same) await rm(join(folder, old.files.embedder!.file), { force: true })
+
+  const { dimensions } = shape
+  const measure = `facelatch evaluate identification --embedder ${name} --write-threshold`
+  const replaced = old && !same ? ` in place of the one from ${told(old)}: enrol people again` : ''
+  console.log(
+    options.json
+      ? JSON.stringify({ name, dimensions, bytes: bytes.length, replaced: replaced !== '' })
+      : `${name}: ${dimensions} numbers, ${bytes.length} bytes in ${folder}${replaced}${entry.threshold ? '' : `; measure its threshold: ${measure}`}`,
+  )
+  return 0
+}
+
+const told = ({ origin }: ModelEntry) => (origin.type === 'converted' ? origin.from : origin.type)
+
+async function expectWritable(folder: string): Promise<void> {
+  await access(folder, constants.W_OK).catch(({ code }: NodeJS.ErrnoException) => {
+    throw new UserError(`${folder} cannot be written (${code}); run this as the user it belongs to`)
+  })
+}
+
+/** Tried under a temporary name. The file stands before its entry does: without one it is nothing. */
+async function install(config: Config, folder: string, entry: ModelEntry, bytes: Uint8Array): Promise<void> {
+  const { file, ...described } = entry.files.embedder!
+  const temporary = `.${file}.${process.pid}.tmp`
+  const trial = { ...entry, files: { embedder: { ...described, file: temporary } } }
+  try {
+    const handle = await open(join(folder, temporary), 'w')
+    await handle
+      .writeFile(bytes)
+      .then(() => handle.sync())
+      .finally(() => handle.close())
+    await tryEmbedder(config, withModel(readManifest(), trial).models, trial)
+    await rename(join(folder, temporary), join(folder, file))
+  } finally {
+    await rm(join(folder, temporary), { force: true })
+  }
+  addModel(manifestPath(), entry)
+}
+
+function entryOf(
+  name: string,
+  from: string,
+  normalise: string,
+  bytes: Uint8Array,
+  { side, dimensions }: { readonly side: number; readonly dimensions: number },
+): ModelEntry {
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  return {
     name,
     role: 'embedder',
     files: {
       embedder: {
-        file: `${name}.onnx`,
-        sha256: createHash('sha256').update(bytes).digest('hex'),
+        // With its sum: no other model has a file of this name, and the one that this replaces is whole until it is not named any more.
+        file: `${name}-${sha256.slice(0, 8)}.onnx`,
+        sha256,
         bytes: bytes.length,
         input: {
           width: side,
@@ -43,20 +108,12 @@ export async function main(files: readonly string[], options: Options, folder: s
         },
       },
     },
-    origin: { type: 'converted', from: basename(file) },
-    licence: `that of ${basename(file)}`,
-    source: `${basename(file)}, converted with --normalise ${normalise}; Schroff et al. 2015, arXiv:1503.03832`,
+    origin: { type: 'converted', from: basename(from) },
+    licence: `that of ${basename(from)}`,
+    source: `${basename(from)}, converted with --normalise ${normalise}; Schroff et al. 2015, arXiv:1503.03832`,
     template: template.map((share) => Math.round(share * side * 100) / 100),
     output: { dimensions, metric: 'cosine', normalised: false },
   }
-  await mkdir(folder, { recursive: true })
-  // The file first: an entry without its file is a fault, a file without an entry is nothing.
-  await writeAtomically(join(folder, `${name}.onnx`), bytes)
-  addModel(manifestPath(), entry)
-  console.log(
-    `${name}: ${dimensions} numbers, ${bytes.length} bytes in ${folder}; measure its threshold: facelatch evaluate identification --embedder ${name} --write-threshold`,
-  )
-  return 0
 }
 
 /**
@@ -95,7 +152,9 @@ async function convert(
     if (error instanceof UserError) throw error
     const { message, code } = error as NodeJS.ErrnoException
     throw new UserError(
-      `cannot convert ${file}: ${code ?? message}; give David Sandberg's frozen graph or an ONNX file`,
+      code !== undefined
+        ? `cannot read ${file} (${code}); check its path`
+        : `cannot convert ${file}: ${message}; give David Sandberg's frozen graph or an ONNX file`,
     )
   }
 }

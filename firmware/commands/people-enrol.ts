@@ -4,6 +4,7 @@ import { UserError } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { chooseTemplates, lookAlike, type Refusal, type Sample } from '../domain/enrolment.js'
 import { sameName } from '../domain/names.js'
+import { chooseModels } from '../models.js'
 import type { Person, Recognizer, Store } from '../ports.js'
 import { facesOf, facesOfFile, openRecognizer, type SeenFace } from './recognition.js'
 
@@ -17,6 +18,8 @@ export interface Enrolled {
   readonly person: Person
   readonly added: number
   readonly refused: readonly Refusal[]
+  /** Who was enrolled before with another embedder alone: nobody can say whether the new person is one of them. */
+  readonly unseen: readonly string[]
 }
 
 /** Yields what each picture holds; ends when there is enough. */
@@ -34,8 +37,7 @@ export async function enrol(
 ): Promise<Enrolled> {
   const before = await store.people()
   const known = before.find((person) => sameName(person.name, name))
-  if (known && !options.more)
-    throw new UserError(`"${known.name}" is enrolled already; give --more to add templates, or another name`)
+  if (known && !options.more) throw await enrolledAlready(config, known)
   if (!known && options.more)
     throw new UserError(`nobody called "${name}" is enrolled; leave out --more to enrol a new person`)
   const recognizer = await openRecognizer(config)
@@ -54,7 +56,7 @@ export async function enrol(
       : lookAlike(choice.templates, gallery, known?.name ?? name, recognizer.threshold)
     if (other)
       throw new UserError(
-        `"${name}" was not enrolled: looks like ${other.person}, who is enrolled already (similarity ${other.similarity.toFixed(3)}); check the pictures, or give --allow-look-alike for a twin`,
+        `"${name}" was not enrolled: looks like ${other.person}, who is enrolled already (similarity ${other.similarity.toFixed(3)}); check the pictures; where both are one person, facelatch people remove one of the names; for a twin give --allow-look-alike`,
       )
     const templates = choice.templates.map(({ embedding, quality, source }) => ({
       embedder: recognizer.embedder,
@@ -69,10 +71,20 @@ export async function enrol(
         detail: { templates: templates.length, embedder: recognizer.embedder },
       },
     ])
-    return { person, added: templates.length, refused }
+    const unseen = known ? [] : before.filter((one) => !one.templates[recognizer.embedder]).map((one) => one.name)
+    return { person, added: templates.length, refused, unseen }
   } finally {
     await recognizer.close()
   }
+}
+
+async function enrolledAlready(config: Config, { name, templates }: Person): Promise<UserError> {
+  const { space } = await chooseModels(config)
+  return new UserError(
+    templates[space]
+      ? `"${name}" is enrolled already; give --more to add templates, or another name`
+      : `"${name}" is enrolled already, but not with ${space}, the embedder in use; give --more to enrol the same person with it`,
+  )
 }
 
 /** One line for people, however many pictures were refused. */

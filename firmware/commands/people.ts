@@ -108,11 +108,15 @@ async function add(config: Config, store: Store, name: string, values: Values): 
     values.images !== undefined
       ? samplesFromFiles(await picturesIn(values.images))
       : samplesFromCamera(values.source ?? config.camera.source, secondsOf(values.seconds, config))
-  const { person, added, refused } = await enrol(config, store, name, samples, {
+  const { person, added, refused, unseen } = await enrol(config, store, name, samples, {
     more: values.more === true,
     allowLookAlike: values['allow-look-alike'] === true,
   })
   for (const { source, reason } of refused) console.error(`facelatch: left out ${source}: ${reason}`)
+  if (unseen.length > 0)
+    console.error(
+      `facelatch: not compared with ${unseen.join(', ')}, who have no templates of the embedder in use; if it is one of them, remove "${person.name}" and give --more with that name`,
+    )
   return say(
     values,
     { enrolled: person.name, templates: added, refused },

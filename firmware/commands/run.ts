@@ -1,6 +1,6 @@
 import { messageOf, wrongUsage } from '../app/errors.js'
 import { runSupervisor } from '../main.js'
-import { checkLiveness, checkModelNames } from '../models.js'
+import { checkChoice } from '../models.js'
 import { logLevel, readArguments, readConfig } from './arguments.js'
 
 const usage = `usage: facelatch run [--config FILE]
@@ -11,8 +11,7 @@ export async function main(args: string[]): Promise<number> {
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const config = readConfig(values.config)
   try {
-    checkModelNames(config)
-    await checkLiveness(config)
+    await checkChoice(config)
   } catch (error) {
     throw wrongUsage(messageOf(error))
   }

@@ -84,18 +84,20 @@ export function lookAlike(
 
 /**
  * Pictures are not kept, so what another embedder made of people cannot be made anew: they are enrolled again, or not
- * recognised. One line with the command; undefined when nobody is concerned.
+ * recognised. One line with the command, and with the one of `others` that knows them all; undefined when nobody is concerned.
  */
 export function enrolAgain(
   people: readonly { readonly name: string; readonly templates: Readonly<Record<string, number>> }[],
   embedder: string,
+  others: readonly string[] = [],
 ): { readonly what: string; readonly remedy: string } | undefined {
   const names = people.filter(({ templates }) => !templates[embedder]).map(({ name }) => name)
   const [first] = names
   if (first === undefined) return undefined
   const several = names.length > 1
+  const before = others.find((other) => people.every(({ templates }) => templates[other]))
   return {
     what: `${names.join(', ')} ${several ? 'have' : 'has'} no templates of ${embedder}, the embedder in use, and ${several ? 'are' : 'is'} not recognised`,
-    remedy: `${several ? 'enrol each of them again' : 'enrol again'}: facelatch people add ${JSON.stringify(first)} --more --images DIR (or --camera)`,
+    remedy: `${several ? 'enrol each of them again' : 'enrol again'}: facelatch people add ${JSON.stringify(first)} --more --images DIR (or --camera)${before === undefined ? '' : `; or set recognizer.embedder to "${before}", which knows everybody`}`,
   }
 }

@@ -131,6 +131,11 @@ export const eventWords: Readonly<Record<EventType, EventWords>> = {
     'The GPU is not used',
     'The processor computes instead, more slowly: REASON says why.',
   ),
+  embedder_fallback: words(
+    '3f39c2954cba418eb6cec93ab64379e6',
+    'The best embedder is damaged',
+    'Another one runs, which knows nobody whom it has no templates of. REASON says which file, and how it is got again.',
+  ),
   store_fault: words(
     'fa0f9b94ed81b50a77d801201e18bda9',
     'Events cannot be kept',

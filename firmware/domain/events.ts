@@ -31,6 +31,7 @@ export const eventTypes = [
   'recognizer_lost',
   'recognizer_ready',
   'engine_fallback',
+  'embedder_fallback',
   'store_fault',
   'fan_fault',
   'fan_restored',

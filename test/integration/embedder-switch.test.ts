@@ -31,6 +31,16 @@ t.test('run and doctor name who has no templates, and the command', async (t) =>
   await door.stop()
   t.match(door.log(), line)
 
+  t.match(before.stdout, /or set recognizer.embedder to "mobilefacenet-192", which knows everybody/)
+  t.match(await facelatch(add), { code: 1, stderr: /but not with dlib-resnet, the embedder in use; give --more/ })
+  const twice = await facelatch(add.map((word) => (word === 'Audrey' ? 'Somebody' : word)))
+  t.match(twice, { code: 0, stderr: /not compared with Audrey, who have no templates .* remove "Somebody"/ })
+  t.match(await facelatch([...add, '--more']), {
+    code: 1,
+    stderr: /looks like Somebody.* people remove one of the names/,
+  })
+  t.equal((await facelatch(['people', 'remove', 'Somebody', '--config', home.config])).code, 0)
+
   const again = await facelatch([...add, '--more'])
   t.equal(again.code, 0, again.stderr)
   t.notMatch((await doctor()).stdout, /has no templates/)

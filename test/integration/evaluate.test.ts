@@ -1,12 +1,16 @@
 /** `facelatch evaluate` on a folder of pictures as somebody would make it of his own people. */
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import sharp from 'sharp'
 import t from 'tap'
 import { franck, makeAlbum, media } from '../support/album.js'
 import { facelatch } from '../support/appliance.js'
+import { makeProgram } from '../support/program.js'
 
 const evaluate = (folder: string, what: string, ...more: string[]) =>
   facelatch(['evaluate', what, '--data', join(folder, 'album'), '--cache', join(folder, 'cache'), ...more])
+
+t.setTimeout(180_000)
 
 t.test('own pictures: figures, a page, and no second look at the pictures', async (t) => {
   const folder = makeAlbum(t)
@@ -85,15 +89,28 @@ t.test('what makes no sense is refused in one line', async (t) => {
   for (const [args, code, message] of [
     [['everything'], 2, /^facelatch: usage: facelatch evaluate/],
     [['verification', '--write-threshold'], 2, /thresholds come from strangers/],
-    [['attraction', '--report', 'page.html'], 2, /attraction has none/],
+    [['attraction', '--report', 'page.html'], 2, /--report means nothing to "facelatch evaluate attraction"/],
+    [['verification', '--enrol', '3'], 2, /--enrol means nothing to "facelatch evaluate verification"/],
+    [['identification', '--force'], 2, /--force goes with --write-threshold/],
+    [['identification', '--report', join(folder, 'none/page.html')], 1, /cannot write the report .* \(ENOENT\)/],
+    [['verification', '--cache', join(folder, 'album/Sean/SeanConnery.jpg')], 1, /cannot keep embeddings in .*--cache/],
+    [['tracking', '--count', '0'], 2, /--count 0 without --strangers plays nothing/],
+    [['tracking', '--likely', '0.5'], 2, /--likely goes with --strangers/],
+    [['tracking', '--report', join(folder, 'none/page.html')], 1, /cannot write the report/],
+    [['liveness', '--force'], 2, /--force goes with --write-threshold/],
+    [
+      ['identification', '--write-threshold'],
+      1,
+      /no threshold is written from album: 3 different strangers .* too few/,
+    ],
     [['identification', '--classifier', 'svm', '--write-threshold'], 2, /goes with --classifier svm-alone/],
-    [['identification', '--as-enrolled', '--write-threshold'], 2, /--as-enrolled goes with/],
-    [['identification', '--classifier', 'svm', '--embedder', 'dlib-resnet'], 1, /no threshold of the classifier svm/],
+    [['identification', '--as-enrolled', '--write-threshold'], 2, /--as-enrolled goes without/],
+    [['identification', '--classifier', 'svm', '--embedder', 'dlib-resnet'], 2, /no threshold of the classifier svm/],
     [['identification', '--enrol', '0'], 2, /--enrol takes a whole number/],
     [['identification', '--report', 'page.pdf'], 2, /FILE\.html or FILE\.svg/],
     [
       ['identification', '--embedder', 'eigenfaces'],
-      1,
+      2,
       /"recognizer.embedder" must be "auto" or one of .*, not "eigenfaces"/,
     ],
     [['identification', '--data', join(folder, 'cache')], 1, /cannot read the folder .* \(ENOENT\)/],
@@ -107,4 +124,80 @@ t.test('what makes no sense is refused in one line', async (t) => {
     t.match(result, { code, stderr: message }, args.join(' '))
     t.equal(result.stderr.trim().split('\n').length, 1)
   }
+})
+
+t.test('with nothing to measure there are no figures', async (t) => {
+  const folder = makeAlbum(t)
+  const only = (name: string, ...people: string[]) => {
+    for (const one of people) cpSync(join(folder, 'album', one), join(folder, name, one), { recursive: true })
+    return join(folder, name)
+  }
+  const alone = only('alone', 'Sean')
+  const enrolled = only('enrolled', 'Franck', 'Audrey')
+  const nobody = join(folder, 'nobody')
+  for (const [name, pictures] of [
+    ['Grey', 2],
+    ['Dark', 1],
+  ] as const)
+    for (let i = 0; i < pictures; i++) {
+      mkdirSync(join(nobody, name), { recursive: true })
+      const create = { width: 64, height: 64, channels: 3, background: { r: 50 * i, g: 90, b: 90 } } as const
+      await sharp({ create })
+        .png()
+        .toFile(join(nobody, name, `${i}.png`))
+    }
+  for (const [args, data, message] of [
+    [['verification'], alone, /alone has 0 pairs of one person and 0 of two; give two people/],
+    [['identification'], alone, /nobody in alone has a picture left to be asked for with/],
+    [['identification'], only('one', 'Franck'), /nobody in one is a stranger to anybody with a face; give/],
+    [['attraction'], alone, /alone has nobody who could be attracted/],
+    [['tracking', '--count', '0', '--strangers', '2'], alone, /nobody in alone is enrolled with a face/],
+    [['tracking', '--count', '0', '--strangers', '2'], enrolled, /there are no strangers: everybody is enrolled; give/],
+    [['verification'], nobody, /none of the 3 pictures of nobody shows a face; check --data/],
+    [['tracking', '--count', '0', '--strangers', '2'], nobody, /none of the 1 pictures of nobody shows a face/],
+  ] as const) {
+    const result = await facelatch(['evaluate', ...args, '--data', data, '--cache', join(folder, 'cache')])
+    t.match(result, { code: 1, stdout: '', stderr: message }, `${args.join(' ')} on ${basename(data)}`)
+  }
+})
+
+t.test('an operating point of liveness is not written from a handful of frames', async (t) => {
+  const folder = makeAlbum(t)
+  for (const kind of ['live', 'print'])
+    for (const subject of ['a', 'b'])
+      cpSync(join(folder, 'album/Franck'), join(folder, 'few', kind, subject), { recursive: true })
+  const few = await facelatch(['evaluate', 'liveness', '--data', join(folder, 'few'), '--write-threshold'])
+  t.match(few, { code: 1, stdout: '', stderr: /no threshold is written from few: 2 living subjects and 2 subjects of/ })
+})
+
+t.test('a threshold is not replaced by one that few people measured', async (t) => {
+  const folder = makeAlbum(t)
+  const program = makeProgram(t)
+  const before = program.manifest()
+  const measure = ['evaluate', 'identification', '--data', join(folder, 'album'), '--cache', join(folder, 'cache')]
+  const of = ['--embedder', 'mobilefacenet-192', '--write-threshold']
+  t.equal((await program.run([...measure, ...of])).code, 1)
+  // Names enough, and the same three strangers under all of them.
+  for (let i = 0; i < 300; i++) {
+    const [person, picture] = [
+      ['Sean', 'SeanConnery.jpg'],
+      ['Bill', 'bill-murray-snl_crop.jpg'],
+    ][i % 2]!
+    cpSync(join(folder, 'album', person!, picture!), join(folder, 'album', `Stranger ${i}`, picture!), {
+      recursive: true,
+    })
+  }
+  for (let i = 0; i < 10; i++)
+    cpSync(join(folder, 'album/Franck'), join(folder, 'album', `Franck ${i}`), { recursive: true })
+  const again = await program.run([...measure, ...of])
+  t.match(again, {
+    code: 1,
+    stderr: /no threshold is written from album: 3 different strangers with a face are too few/,
+  })
+  t.same(program.manifest(), before)
+  const forced = await program.run([...measure, ...of, '--force'])
+  t.match(forced, { code: 0, stderr: /mobilefacenet-192: threshold 0\.\d+ written/ })
+  const { threshold } = program.manifest().models.find(({ name }) => name === 'mobilefacenet-192')!
+  t.match(threshold, { basis: /Forced, although 3 different strangers/, measured: { strangers: 3, people: 12 } })
+  t.ok(threshold!.similarity < 0.636)
 })

@@ -99,7 +99,10 @@ t.test('require without the nets is refused in one line, and nothing is guarded'
   const home = makeHome(t, { recognizer: { liveness: 'require', models: join(root, 'models') } })
   const { code, stderr } = await facelatch(['run', '--config', home.config])
   t.equal(code, 2)
-  t.match(stderr, /^facelatch: recognizer\.liveness is "require", but minifasnet-v2: file is missing .*install --from/)
+  t.match(
+    stderr,
+    /^facelatch: recognizer\.liveness is "require", but minifasnet-v2: file is missing .*models install minifasnet-v2/,
+  )
   t.equal(stderr.trim().split('\n').length, 1)
   t.notOk(readdirSync(home.folder).includes('gpio.jsonl'), 'no line was touched')
 })

@@ -32,15 +32,14 @@ export function readFrozenGraph(file: string, scope: string): Weights {
     }
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
-    throw new Error(`${file} is no frozen TensorFlow graph (${error.message}); give the .pb file`)
+    throw new Error('it is no frozen TensorFlow graph')
   }
   return (name, rank) => {
     const node = constants.get(name)
-    if (node === undefined) throw new Error(`${file}: no weight named ${scope}/${name}`)
+    if (node === undefined) throw new Error(`no weight named ${scope}/${name}`)
     const tensor = constant(node)
-    if (tensor === undefined) throw new Error(`${file}: ${scope}/${name} is not of whole 32-bit floats`)
-    if (tensor.shape.length !== rank)
-      throw new Error(`${file}: ${scope}/${name} has shape [${tensor.shape}], not ${rank} sides`)
+    if (tensor === undefined) throw new Error(`${scope}/${name} is not of whole 32-bit floats`)
+    if (tensor.shape.length !== rank) throw new Error(`${scope}/${name} has shape [${tensor.shape}], not ${rank} sides`)
     return tensor
   }
 }

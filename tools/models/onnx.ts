@@ -161,6 +161,9 @@ export interface PublishedEmbedder {
   readonly behind: (head: (graph: Graph, x: string) => string) => Uint8Array
 }
 
+/** What faces are told apart by has 64 numbers at the least: fewer are the answer of another net, a detector's or a classifier's. */
+export const fewestDimensions = 64
+
 /** @throws Error saying why the file is no embedder of square colour pictures. */
 export function readEmbedder(bytes: Uint8Array): PublishedEmbedder {
   const model = decoded(bytes)
@@ -182,6 +185,8 @@ export function readEmbedder(bytes: Uint8Array): PublishedEmbedder {
   const dimensions = output[1]
   if (output.length !== 2 || !dimensions)
     throw new Error(`its output is of shape ${shown(output)}, not [batch, numbers] of 32-bit floats`)
+  if (dimensions < fewestDimensions)
+    throw new Error(`it answers ${dimensions} numbers, where an embedding has ${fewestDimensions} or more`)
   return {
     side,
     dimensions,

@@ -40,6 +40,7 @@ export function planSequences(company: Company, seed: number, count: number, wan
 /** `count` short sequences of a stranger alone, so that everybody plays before anybody plays again. */
 export function planStrangers(company: Company, seed: number, count: number): Plan[] {
   const random = seeded(seed)
+  if (count > 0 && company.strangers.size === 0) throw new RangeError('there are no strangers: everybody is enrolled')
   let round: string[] = []
   return Array.from({ length: count }, () => {
     if (round.length === 0) round = shuffled(random, [...company.strangers.keys()])

@@ -1,0 +1,65 @@
+/** Whether what was measured carries the threshold that would come of it. */
+
+/** How much of everything there was: strangers, people, … */
+export type Counts = Readonly<Record<string, number>>
+
+/**
+ * Rule of three (Hanley and Lippman-Hand, JAMA 249, 1983): where none of n did, the true share is below 3 / n, 19 times in 20. A door is
+ * not hung on less than that a stranger in a hundred, at the most, is somebody enrolled.
+ */
+export const believed = 0.01
+export const fewestFor = (share: number) => Math.ceil(3 / share - 1e-9)
+
+/** Who is enrolled counts, too: each person more is one more whom a stranger may resemble. A household and its guests. */
+const fewestPeople = 10
+
+/** @returns what is too little for a similarity from which a face is somebody; undefined when it is enough. */
+export function tooFewStrangers({ strangers, people }: { strangers: number; people: number }): string | undefined {
+  const fewest = fewestFor(believed)
+  if (strangers < fewest)
+    return `${strangers} different strangers with a face are too few: none of ${fewest} must pass, so that of all fewer than ${100 * believed} % do (rule of three)`
+  if (people < fewestPeople)
+    return `${people} people enrolled are too few: strangers who resemble none of them may resemble one of ${fewestPeople}`
+  return undefined
+}
+
+/** Each subject is judged at the operating point of the others; of fewer than these, one decides for all. */
+const fewestSubjects = 5
+
+export interface LivenessCounts {
+  /** Subjects with frames enough to be fused: of themselves, and of pictures of them. */
+  readonly living: number
+  readonly attacked: number
+  /** Frames of pictures in which a face was judged. */
+  readonly pictures: number
+  /** Frames that are fused. */
+  readonly together: number
+  /** Of pictures, the share of single frames that may pass. */
+  readonly wanted: number
+}
+
+/** @returns what is too little for an operating point of liveness; undefined when it is enough. */
+export function tooFewSubjects(counts: LivenessCounts): string | undefined {
+  const { living, attacked, pictures, together, wanted } = counts
+  if (living < fewestSubjects || attacked < fewestSubjects)
+    return `${living} living subjects and ${attacked} subjects of pictures, of ${together} frames or more with a face each, are too few: ${fewestSubjects} of both are needed`
+  const fewest = Math.ceil(1 / wanted - 1e-9)
+  if (pictures < fewest)
+    return `${pictures} frames of pictures are too few: one in ${fewest} may pass, and that cannot be seen of fewer`
+  return undefined
+}
+
+/**
+ * Less was measured, and it came out laxer.
+ * @returns what there was less of; undefined when the new one is as strict, or measured on as much.
+ */
+export function laxerFromLess(
+  next: { readonly similarity: number; readonly measured: Counts },
+  old: { readonly similarity: number; readonly measured?: Counts } | undefined,
+): string | undefined {
+  if (old?.measured === undefined || next.similarity >= old.similarity) return undefined
+  const less = Object.entries(old.measured).filter(([what, count]) => (next.measured[what] ?? 0) < count)
+  if (less.length === 0) return undefined
+  const counts = less.map(([what, count]) => `${next.measured[what] ?? 0} ${what} instead of ${count}`).join(', ')
+  return `${next.similarity} is laxer than ${old.similarity} and measured on less: ${counts}`
+}

@@ -1,0 +1,99 @@
+/** Which embedder runs, from which similarity on two faces are one, and whose templates may be compared. */
+import { findModel, type Manifest, type ModelEntry, type Problem, verifyModel } from './adapters/models-manifest.js'
+import { UserError } from './app/errors.js'
+import type { Config } from './config.js'
+
+/** Exit code 2 where the configuration is at fault, 1 where files are. */
+export class ModelError extends UserError {}
+
+/** Best first, by people identified at equal odds for strangers (models/README.md): what `auto` looks for. */
+const preference = ['mobilefacenet-128', 'mobilefacenet-192', 'dlib-resnet']
+
+/** What `auto` may take, best first: the machines of `svm` need a threshold of their own. */
+const candidates = (manifest: Manifest, { recognizer }: Config): ModelEntry[] =>
+  preference
+    .map((name) => findModel(manifest, name))
+    .filter(({ thresholds }) => recognizer.classifier !== 'svm' || thresholds?.svm !== undefined)
+
+/** @throws ModelError for an embedder that the manifest lacks: no waiting makes that right. */
+export function checkEmbedderName(wanted: string, { models }: Manifest): void {
+  const names = models.filter(({ role }) => role === 'embedder').map(({ name }) => name)
+  if (wanted !== 'auto' && !names.includes(wanted))
+    throw new ModelError(
+      `configuration key "recognizer.embedder" must be "auto" or one of ${names.join(', ')}, not "${wanted}"; set it to one of them`,
+      2,
+    )
+}
+
+/** What `auto` would take once it is installed instead of this one. */
+export function betterThan(config: Config, manifest: Manifest, embedder: string): string | undefined {
+  const [best] = candidates(manifest, config)
+  return config.recognizer.embedder === 'auto' && best!.name !== embedder ? best!.name : undefined
+}
+
+/**
+ * The one that is named, else the best that is whole. `passedOver`: better ones whose files are there and are not what the manifest
+ * names. Where none is whole, the one that is easiest to get.
+ */
+export async function chooseEmbedder(
+  config: Config,
+  manifest: Manifest,
+  folder: string,
+): Promise<{ readonly entry: ModelEntry; readonly passedOver: readonly Problem[] }> {
+  const wanted = config.recognizer.embedder
+  checkEmbedderName(wanted, manifest)
+  if (wanted !== 'auto') return { entry: findModel(manifest, wanted), passedOver: [] }
+  const all = candidates(manifest, config)
+  const damaged: Problem[] = []
+  for (const entry of all) {
+    const problems = await verifyModel(entry, folder)
+    if (problems.length === 0) return { entry, passedOver: damaged }
+    damaged.push(...problems.filter(({ absent }) => !absent))
+  }
+  const nearest = all.find(({ origin }) => origin.type === 'build') ?? all[0]!
+  return { entry: damaged.length > 0 ? findModel(manifest, damaged[0]!.model) : nearest, passedOver: [] }
+}
+
+/** @throws ModelError where nobody has measured what the configuration asks for. */
+export function thresholdsOf(
+  config: Config,
+  entry: ModelEntry,
+): { readonly threshold: number; readonly gate?: number } {
+  const { name, thresholds } = entry
+  const similarity = config.recognizer.threshold ?? measured(config, entry)
+  if (similarity === undefined)
+    throw new ModelError(
+      `nobody has measured how similar faces are to ${name}; run "facelatch evaluate identification --embedder ${name} --write-threshold"`,
+      2,
+    )
+  if (config.recognizer.classifier !== 'svm') return { threshold: similarity }
+  if (thresholds?.svm === undefined)
+    throw new ModelError(
+      `the manifest has no threshold of the classifier svm for ${name}; take another recognizer.classifier, or run "facelatch evaluate identification --embedder ${name} --classifier svm-alone --write-threshold"`,
+      2,
+    )
+  return { threshold: similarity, gate: thresholds.svm.similarity }
+}
+
+function measured(config: Config, { threshold, thresholds }: ModelEntry): number | undefined {
+  const imprinted = config.recognizer.classifier === 'imprinting' ? thresholds?.imprinting : undefined
+  return (imprinted ?? threshold)?.similarity
+}
+
+/** A configured threshold below the measured one, which was chosen by strangers: one line, or none. */
+export function laxThreshold(config: Config, { models }: Manifest): string[] {
+  const { threshold, embedder } = config.recognizer
+  const entry = models.find(({ name }) => name === embedder)
+  const least = entry && measured(config, entry)
+  if (threshold === null || least === undefined || threshold >= least) return []
+  return [
+    `recognizer.threshold ${threshold} is below ${least}, which was measured for ${embedder}: strangers are let in more often; raise it, or set it to null`,
+  ]
+}
+
+/**
+ * Whose templates can be compared: those of one net. What users convert has the name that they gave it, and may be another net
+ * under the same name.
+ */
+export const spaceOf = ({ name, origin, files }: ModelEntry) =>
+  origin.type === 'converted' ? `${name}-${files.embedder!.sha256.slice(0, 8)}` : name
