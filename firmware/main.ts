@@ -12,6 +12,7 @@ import { createRecognizerProcess } from './adapters/recognizer-process.js'
 import { rulesFile } from './adapters/rules-file.js'
 import { createCronScheduler } from './adapters/scheduler-cron.js'
 import { keepStore } from './adapters/store-keeper.js'
+import { deferred } from './app/deferred.js'
 import { createEffects } from './app/effects.js'
 import { enrollingOptions } from './app/enrolling.js'
 import { peopleFollower } from './app/follow-people.js'
@@ -256,10 +257,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   mainLog.info('guarding the door', { device: config.device.id, camera: config.camera.source, pid: process.pid })
 
   let ending: Promise<number> | undefined
-  let resolveEnded = (_lost: number) => {}
-  const ended = new Promise<number>((resolve) => {
-    resolveEnded = resolve
-  })
+  const ended = deferred<number>()
   const stop = () => {
     ending ??= (async () => {
       vigil.stopping()
@@ -290,10 +288,10 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       await claim.release()
       eventLoop.close()
       clearInterval(keepingVigil)
-      resolveEnded(lost)
+      ended.resolve(lost)
       return lost
     })()
     return ending
   }
-  return { ended, stop }
+  return { ended: ended.promise, stop }
 }

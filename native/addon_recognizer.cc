@@ -124,6 +124,16 @@ Landmarks readLandmarks(const Napi::Value& value, const std::string& name) {
   return arrayOf<10>(finiteNumbers(value, 10, name));
 }
 
+bool isTyped(const Napi::Value& value, napi_typedarray_type type) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
+}
+
+std::vector<float> readRows(const Napi::Value& value) {
+  if (!isTyped(value, napi_float32_array)) throw argumentError(value.Env(), "embeddings must be a Float32Array");
+  const auto rows = value.As<Napi::Float32Array>();
+  return std::vector<float>(rows.Data(), rows.Data() + rows.ElementLength());
+}
+
 Napi::Object faceObject(Napi::Env env, const Face& face) {
   Napi::Object box = Napi::Object::New(env);
   box["x"] = face.box.x;
@@ -188,6 +198,7 @@ class RecognizerWrap : public Napi::ObjectWrap<RecognizerWrap> {
          InstanceAccessor<&RecognizerWrap::notes>("notes", napi_enumerable),
          InstanceMethod<&RecognizerWrap::detect>("detect"), InstanceMethod<&RecognizerWrap::identify>("identify"),
          InstanceMethod<&RecognizerWrap::align>("align"), InstanceMethod<&RecognizerWrap::setGallery>("setGallery"),
+         InstanceMethod<&RecognizerWrap::setTemplates>("setTemplates"),
          InstanceMethod<&RecognizerWrap::close>("close")});
   }
 
@@ -308,18 +319,26 @@ class RecognizerWrap : public Napi::ObjectWrap<RecognizerWrap> {
 
   void setGallery(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const auto typed = [&](size_t index, napi_typedarray_type type) {
-      return info[index].IsTypedArray() && info[index].As<Napi::TypedArray>().TypedArrayType() == type;
-    };
     const RecognizerPtr recognizer = opened(env);
-    if (!typed(0, napi_float32_array)) throw argumentError(env, "embeddings must be a Float32Array");
-    if (!typed(1, napi_int32_array)) throw argumentError(env, "labels must be an Int32Array");
-    const auto rows = info[0].As<Napi::Float32Array>();
+    const std::vector<float> rows = readRows(info[0]);
+    if (!isTyped(info[1], napi_int32_array)) throw argumentError(env, "labels must be an Int32Array");
     const auto labels = info[1].As<Napi::Int32Array>();
     try {
-      recognizer->setGallery(std::make_shared<const Gallery>(
-          std::vector<float>(rows.Data(), rows.Data() + rows.ElementLength()),
-          std::vector<int32_t>(labels.Data(), labels.Data() + labels.ElementLength()), recognizer->dimensions()));
+      recognizer->setGallery(Gallery(rows, std::vector<int32_t>(labels.Data(), labels.Data() + labels.ElementLength()),
+                                     recognizer->dimensions()));
+    } catch (const std::invalid_argument& error) {
+      throw argumentError(env, error.what());
+    }
+  }
+
+  void setTemplates(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const RecognizerPtr recognizer = opened(env);
+    const double label = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
+    if (!(label >= 0 && label <= INT32_MAX) || label != std::floor(label))
+      throw argumentError(env, "label must be a whole number from 0 to 2147483647");
+    try {
+      recognizer->setTemplates(static_cast<int32_t>(label), readRows(info[1]));
     } catch (const std::invalid_argument& error) {
       throw argumentError(env, error.what());
     }

@@ -251,10 +251,15 @@ export class Recognizer {
   /** The aligned input picture for one face, RGB, for looking at: `width * height * 3` bytes of the embedder's input. */
   align(frame: Frame, landmarks: readonly number[]): Promise<Buffer>
   /**
-   * Replaces the gallery in one step; an `identify` under way ends with the old one. `embeddings` holds labels.length rows of
+   * Replaces the gallery in one step; an `identify` under way meets the old one or the new one. `embeddings` holds labels.length rows of
    * `dimensions`; rows are normalised here. ARGUMENT for rows that are zero or not finite: the old gallery stays.
    */
   setGallery(embeddings: Float32Array, labels: Int32Array): void
+  /**
+   * From now on these rows are all of that label, none forgets it; the other labels stay. Costs as much as the label has
+   * rows. Faces whose `identify` is under way meet the one gallery or the other, each as a whole. ARGUMENT as `setGallery`.
+   */
+  setTemplates(label: number, embeddings: Float32Array): void
   /** Frees engines and gallery after running calls have ended; later calls reject with CLOSED. */
   close(): Promise<void>
 }

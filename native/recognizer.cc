@@ -49,7 +49,7 @@ std::unique_ptr<Recognizer::Nets> Recognizer::load(const RecognizerOptions& opti
 }
 
 Recognizer::Recognizer(const RecognizerOptions& options)
-    : nets_(load(options, fallback_)), gallery_(std::make_shared<Gallery>()) {
+    : nets_(load(options, fallback_)), gallery_(nets_->embedder.dimensions()) {
   trimMemory();
 }
 
@@ -68,13 +68,15 @@ std::vector<Identification> Recognizer::identify(const Picture& picture, const s
   const auto settledAt = Clock::now();
   std::vector<Embedded> embedded = nets_->embedder.embed(picture.view(), settled);
   const auto embeddedAt = Clock::now();
-  // Held through the call: all faces of one picture meet the same gallery, and replacing it frees nothing in use.
-  const std::shared_ptr<const Gallery> gallery = std::atomic_load(&gallery_);
   std::vector<Identification> identifications;
-  for (Embedded& face : embedded) {
-    std::vector<Match> matches = gallery->best(face.embedding.data(), k);
-    const Clarity clarity = nets_->embedder.clarity(face.aligned);
-    identifications.push_back({std::move(face.embedding), std::move(matches), clarity, {}});
+  {
+    // Through all of them: the faces of one picture meet the same gallery.
+    const std::lock_guard<std::mutex> lock(searching_);
+    for (Embedded& face : embedded) {
+      std::vector<Match> matches = gallery_.best(face.embedding.data(), k);
+      const Clarity clarity = nets_->embedder.clarity(face.aligned);
+      identifications.push_back({std::move(face.embedding), std::move(matches), clarity, {}});
+    }
   }
   const auto matchedAt = Clock::now();
   std::vector<std::vector<float>> liveness = nets_->liveness.judge(picture.view(), boxes);
@@ -88,8 +90,14 @@ std::vector<uint8_t> Recognizer::align(const Picture& picture, const Landmarks& 
   return nets_->embedder.align(picture.view(), nets_->landmarker.settle(picture.view(), {landmarks}).front());
 }
 
-void Recognizer::setGallery(std::shared_ptr<const Gallery> gallery) {
-  std::atomic_store(&gallery_, std::move(gallery));
+void Recognizer::setGallery(Gallery gallery) {
+  const std::lock_guard<std::mutex> lock(searching_);
+  std::swap(gallery_, gallery);
+}
+
+void Recognizer::setTemplates(int32_t label, std::vector<float> rows) {
+  const std::lock_guard<std::mutex> lock(searching_);
+  gallery_.replace(label, std::move(rows));
 }
 
 }  // namespace facelatch

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,8 @@ struct IdentifyTimings {
   double liveness = 0;
 };
 
-/// One call at a time, except setGallery, which any thread may call at any time.
+/// One call at a time, except setGallery and setTemplates, which any thread may call at any time: they wait for a
+/// search.
 class Recognizer : Counted<Recognizer> {
  public:
   using Counted<Recognizer>::alive;
@@ -60,7 +62,9 @@ class Recognizer : Counted<Recognizer> {
   std::vector<Identification> identify(const Picture& picture, const std::vector<Landmarks>& faces,
                                        const std::vector<Box>& boxes, size_t k, IdentifyTimings& timings);
   std::vector<uint8_t> align(const Picture& picture, const Landmarks& landmarks);
-  void setGallery(std::shared_ptr<const Gallery> gallery);
+  void setGallery(Gallery gallery);
+  /// Gallery::replace.
+  void setTemplates(int32_t label, std::vector<float> rows);
 
   size_t dimensions() const { return nets_->embedder.dimensions(); }
   bool prefersNv12() const { return nets_->engines->prefersNv12(); }
@@ -89,7 +93,8 @@ class Recognizer : Counted<Recognizer> {
   Trim trim_;
   std::string fallback_;
   std::unique_ptr<Nets> nets_;
-  std::shared_ptr<const Gallery> gallery_;
+  std::mutex searching_;
+  Gallery gallery_;
 };
 
 }  // namespace facelatch

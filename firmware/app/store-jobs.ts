@@ -1,4 +1,5 @@
 /** What is done to the store by night. */
+import { mebibytes } from '../domain/units.js'
 import type { Clock, Store, StoreCare } from '../ports.js'
 import type { Job } from './housekeeping.js'
 
@@ -50,7 +51,7 @@ export function storeJobs(store: Store & StoreCare, clock: Clock, options: Store
       name: 'backup',
       async run() {
         const { path, bytes } = await store.backup()
-        return `${path.split('/').at(-1)}, ${(bytes / 2 ** 20).toFixed(1)} MiB`
+        return `${path.split('/').at(-1)}, ${mebibytes(bytes, 1)}`
       },
     },
   ]

@@ -1,4 +1,5 @@
 import { wrongUsage } from '../app/errors.js'
+import { mebibytes } from '../domain/units.js'
 import { openConfigured } from '../store.js'
 import { expectStore, readArguments, readConfig } from './arguments.js'
 
@@ -18,7 +19,7 @@ export async function main(args: string[]): Promise<number> {
       console.log(
         values.json
           ? JSON.stringify(backup)
-          : `${backup.path}  ${(backup.bytes / 2 ** 20).toFixed(1)} MiB  up to event ${backup.seq}`,
+          : `${backup.path}  ${mebibytes(backup.bytes, 1)}  up to event ${backup.seq}`,
       )
     if (backups.length === 0 && !values.json) console.log('there is no backup')
     return 0

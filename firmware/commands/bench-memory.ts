@@ -1,5 +1,6 @@
 /** Whether memory grows: the real supervisor and recognizer, judging hours of video as fast as they can. */
 import { residentMemory } from '../adapters/process-memory.js'
+import { deferred } from '../app/deferred.js'
 import { UserError } from '../app/errors.js'
 import type { HealthTopic } from '../app/health.js'
 import { type Slope, slope } from '../evaluation/slope.js'
@@ -44,10 +45,7 @@ export async function measureMemory(folder: string, hours: number): Promise<Memo
   let frames = 0
   let grants = 0
   let recognizerPid: number | undefined
-  let enough = () => {}
-  const judged = new Promise<void>((resolve) => {
-    enough = resolve
-  })
+  const judged = deferred()
   const samples: Sample[] = []
   const guard = await startGuard({
     folder,
@@ -62,7 +60,7 @@ export async function measureMemory(folder: string, hours: number): Promise<Memo
       const { recognizer, supervisor } = JSON.parse(payload.toString('utf8')) as HealthTopic
       frames = recognizer.frames
       recognizerPid = supervisor.recognizerPid
-      if (frames >= hours * 3600 * framesPerSecond) enough()
+      if (frames >= hours * 3600 * framesPerSecond) judged.resolve()
     },
   })
   const began = performance.now()
@@ -73,7 +71,7 @@ export async function measureMemory(folder: string, hours: number): Promise<Memo
   }, sampleEveryMs)
   try {
     // Rejects when the supervisor dies; the recording itself never ends.
-    await Promise.race([judged, guard.ended])
+    await Promise.race([judged.promise, guard.ended])
     const took = performance.now() - began
     const hoursPerMs = frames / framesPerSecond / 3600 / took
     const settled = samples.filter(({ at }) => at >= settling * took)

@@ -1,8 +1,10 @@
 /** How long a door is blind: from exec to the first strike, and from the death of the recognizer to the next one. */
-import { readdirSync, readFileSync } from 'node:fs'
 import { peakMemory } from '../adapters/process-memory.js'
+import { deferred } from '../app/deferred.js'
+import type { HealthTopic } from '../app/health.js'
+import { mebibytes } from '../domain/units.js'
 import { clip } from './clips.js'
-import { type Guard, startGuard } from './guarded.js'
+import { startGuard } from './guarded.js'
 
 export interface Starts {
   /** ms from exec to the strike that the first picture of a man who is enrolled is worth; his picture is the recording's first. */
@@ -22,12 +24,12 @@ export async function measureStarts(folder: string, rounds: number): Promise<Sta
   const peak = { supervisor: 0, recognizer: 0 }
   for (let round = 0; round < rounds; round++) {
     const strikes: number[] = []
-    let struck = () => {}
-    const next = () =>
-      new Promise<void>((resolve) => {
-        struck = resolve
-      })
-    const first = next()
+    let struck = deferred()
+    const next = () => {
+      struck = deferred()
+      return struck.promise
+    }
+    let recognizer: number | undefined
     const began = Date.now()
     const guard = await startGuard({
       folder,
@@ -38,17 +40,22 @@ export async function measureStarts(folder: string, rounds: number): Promise<Sta
         votes: { minVotes: 1, minSpanMs: 0, tentativeQuality: 0.15, reverifyMs: 1, retryMs: 1 },
         tracker: { confirmHits: 1 },
       },
+      onMessage(topic, payload) {
+        if (topic === 'health')
+          recognizer = (JSON.parse(payload.toString('utf8')) as HealthTopic).supervisor.recognizerPid
+      },
       onLine({ at, line, value }) {
         if (line !== 'lock' || value !== 1) return
         strikes.push(Date.parse(at))
-        struck()
+        struck.resolve()
       },
     })
     try {
-      await Promise.race([first, guard.ended])
+      await Promise.race([struck.promise, guard.ended])
       exec.push(strikes[0]! - began)
       await new Promise((resolve) => setTimeout(resolve, settleMs))
-      const pid = recognizerOf(guard)
+      const pid = recognizer
+      if (pid === undefined) throw new Error(`the supervisor told of no recognizer within ${settleMs} ms of the strike`)
       peak.supervisor = Math.max(peak.supervisor, peakMemory(guard.process.pid!))
       peak.recognizer = Math.max(peak.recognizer, peakMemory(pid))
       const killed = Date.now()
@@ -63,15 +70,6 @@ export async function measureStarts(folder: string, rounds: number): Promise<Sta
   return { exec, restart, peak }
 }
 
-function recognizerOf({ process: { pid } }: Guard): number {
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
-  )
-  const found = children.find((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('recognizer.js'))
-  if (found === undefined) throw new Error('the supervisor has no recognizer')
-  return found
-}
-
 export function printStarts({ exec, restart, peak }: Starts): void {
   const row = (label: string, values: readonly number[]) => {
     const sorted = [...values].sort((a, b) => a - b)
@@ -81,6 +79,5 @@ export function printStarts({ exec, restart, peak }: Starts): void {
   }
   row('from exec to the strike, one look being enough', exec)
   row("from the recognizer's death to the next strike", restart)
-  const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`
-  console.log(`peak memory: supervisor ${mib(peak.supervisor)}, recognizer ${mib(peak.recognizer)}`)
+  console.log(`peak memory: supervisor ${mebibytes(peak.supervisor)}, recognizer ${mebibytes(peak.recognizer)}`)
 }

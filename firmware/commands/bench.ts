@@ -2,10 +2,12 @@ import { cpus } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createLog } from '../adapters/log-journal.js'
 import { openStore } from '../adapters/store-sqlite.js'
+import { deferred } from '../app/deferred.js'
 import { wrongUsage } from '../app/errors.js'
 import type { HealthTopic } from '../app/health.js'
 import type { StrikeTimes } from '../app/strike-latency.js'
 import { loadConfig } from '../config.js'
+import { mebibytes } from '../domain/units.js'
 import { inRoot } from '../root.js'
 import { readArguments } from './arguments.js'
 import { measureCurves } from './bench-curves.js'
@@ -158,10 +160,7 @@ const fewestGrants = 200
  */
 async function measureStrike(folder: string): Promise<StrikeTimes> {
   let times: StrikeTimes | undefined
-  let enough = () => {}
-  const measured = new Promise<void>((resolve) => {
-    enough = resolve
-  })
+  const enough = deferred()
   const guard = await startGuard({
     folder,
     config: {
@@ -173,12 +172,12 @@ async function measureStrike(folder: string): Promise<StrikeTimes> {
     onMessage(topic, payload) {
       if (topic !== 'health') return
       times = (JSON.parse(payload.toString('utf8')) as HealthTopic).supervisor.strike
-      if ((times?.grants ?? 0) >= fewestGrants) enough()
+      if ((times?.grants ?? 0) >= fewestGrants) enough.resolve()
     },
   })
   try {
     // Rejects when the supervisor dies; the recording itself never ends.
-    await Promise.race([measured, guard.ended])
+    await Promise.race([enough.promise, guard.ended])
     return times!
   } finally {
     await guard.stop()
@@ -193,7 +192,6 @@ function printStrike({ grants, fromSighting, fromVerdict }: StrikeTimes): void {
   row('from the verdict in the recognizer', fromVerdict)
 }
 
-const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`
 const ms = (value: number | undefined) => (value === undefined ? '–' : value.toFixed(2))
 
 function printTable(rows: readonly Row[]): void {

@@ -1,6 +1,7 @@
 /** The account on one screen: a line a subject, and last what is wrong. */
 import type { Account, Topics } from '../app/account.js'
 import type { StateReport } from '../app/supervisor-types.js'
+import { mebibytes } from '../domain/units.js'
 
 export interface Screen {
   readonly text: string
@@ -112,7 +113,7 @@ function fan({ 'fan/state': fan }: Topics): (string | undefined)[] {
 function memory({ health }: Topics): (string | undefined)[] {
   const { recognizer, supervisor } = health ?? {}
   const peak = (name: string, bytes: number | undefined) =>
-    bytes === undefined ? undefined : `${name} ${(bytes / 2 ** 20).toFixed(0)} MiB`
+    bytes === undefined ? undefined : `${name} ${mebibytes(bytes)}`
   const strike = supervisor?.strike?.fromVerdict.p99
   return [
     peak('supervisor', supervisor?.peakMemory),

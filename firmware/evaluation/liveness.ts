@@ -4,6 +4,7 @@
  */
 import { framesTogether, fuse, type LivenessFrame } from '../domain/liveness.js'
 import { atFalseRate, curve, type Rate, rate, type Scores } from './operating-points.js'
+import { seeded } from './random.js'
 
 /** Frames of one subject, in the order in which they were taken. */
 export interface Presentation {
@@ -124,7 +125,7 @@ function drawn(outcomes: readonly { readonly subject: string; readonly wrong: bo
   }
   const subjects = [...tallies.values()]
   if (subjects.length === 0) return [0, 1]
-  const random = sequence()
+  const random = seeded(1)
   const rates = Array.from({ length: draws }, () => {
     const sum = { wrong: 0, of: 0 }
     for (let i = 0; i < subjects.length; i++) {
@@ -135,15 +136,4 @@ function drawn(outcomes: readonly { readonly subject: string; readonly wrong: bo
     return sum.wrong / sum.of
   }).sort((a, b) => a - b)
   return [rates[Math.floor(0.025 * draws)]!, rates[Math.ceil(0.975 * draws) - 1]!]
-}
-
-/** Marsaglia's xorshift32 (J. Stat. Software 8, 2003), in [0, 1). */
-function sequence(seed = 2463534242): () => number {
-  let state = seed
-  return () => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) / 2 ** 32
-  }
 }

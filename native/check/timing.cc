@@ -16,14 +16,14 @@ double since(Clock::time_point start) {
 }
 
 /// A thousand templates of nobody.
-std::shared_ptr<const Gallery> gallery(size_t dimensions) {
+Gallery gallery(size_t dimensions) {
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
   std::vector<float> rows(1000 * dimensions);
   for (float& value : rows) value = normal(random);
   std::vector<int32_t> labels(1000);
   for (size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<int32_t>(i / 10);
-  return std::make_shared<const Gallery>(std::move(rows), labels, dimensions);
+  return Gallery(rows, labels, dimensions);
 }
 
 struct Columns {

@@ -2,19 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { systemClock } from '../../firmware/adapters/clock-system.js'
+import { seeded } from '../../firmware/evaluation/random.js'
 import { benchKinds, benchMissing, onKernel } from '../support/bench.js'
 import { type Door, startDoor } from '../support/door.js'
 import { startEmbedded, watch } from '../support/mosquitto.js'
 import { until } from '../support/temp.js'
-
-/** Small and seeded: a failure can be run again. */
-function random(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 32
-  }
-}
 
 /** The emulated machine of test/appliance is some ten times slower. */
 const sequences = onKernel ? 100 : 1000
@@ -99,7 +91,7 @@ for (const kind of benchKinds) {
     const door = await startDoor(t, kind, { strikeSeconds: strikeMs / 1000, sensor: true }, 2)
     await door.supervisor()
     t.comment(`${kind}: seed ${seed}; another one: TEST_SEED`)
-    const next = random(seed)
+    const next = seeded(seed)
     const presses: number[] = []
     let slowest = 0
     let unheard = 0

@@ -4,6 +4,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFile
 import { dirname, join, resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
+import { mebibytes } from '../../firmware/domain/units.js'
 import { inRoot } from '../../firmware/root.js'
 import { layOut } from './contents.js'
 import { packDeb } from './deb.js'
@@ -58,9 +59,10 @@ function build(root: string, architecture: Architecture, version: string, out: s
     layOut(tree, { root, ...parts, architecture, cache, version })
     const file = join(out, `facelatch_${version}_${architecture}.deb`)
     const { packed, installed, glibc } = packDeb(tree, { root, version, architecture, fast: host, out: file })
-    const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`
     const seconds = ((performance.now() - began) / 1000).toFixed(0)
-    console.log(`${file}: ${mib(packed)}, installed ${mib(installed)}, glibc ${glibc} or later, ${seconds} s`)
+    console.log(
+      `${file}: ${mebibytes(packed, 1)}, installed ${mebibytes(installed, 1)}, glibc ${glibc} or later, ${seconds} s`,
+    )
   } finally {
     rmSync(staging, { recursive: true, force: true })
   }

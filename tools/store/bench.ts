@@ -10,6 +10,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { openDatabaseFile } from '../../firmware/adapters/store-connection.js'
 import { chainHash, chainStart, type EventRow } from '../../firmware/adapters/store-schema.js'
 import { openStore } from '../../firmware/adapters/store-sqlite.js'
+import { mebibytes } from '../../firmware/domain/units.js'
 
 const count = Number(process.argv[2] ?? 1_000_000)
 const parent = process.argv[3] ?? tmpdir()
@@ -79,7 +80,7 @@ async function fill(): Promise<void> {
 
 try {
   await measure(`made ${count} events`, fill)
-  console.log(`file ${(statSync(path).size / 2 ** 20).toFixed(0)} MiB`)
+  console.log(`file ${mebibytes(statSync(path).size)}`)
   const store = await measure('open, as the supervisor', () => openStore({ path, log }))
   await measure('gallery, 1000 templates', () => store.gallery('bench'))
   await measure('append', () => store.append({ type: 'granted', person: 'Person 7', detail: { by: 'face' } }, false))
