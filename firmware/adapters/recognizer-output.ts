@@ -9,17 +9,23 @@ const longest = 2_000
 const atOnce = 50
 const everyMs = 1_000
 
-/** Calls `said` for each line of each stream. */
+/** Addresses of cameras hold passwords, and drivers print them. */
+const userInfo = /:\/\/[^\s/]*@/g
+
+/** Calls `said` for each line of each stream, without what stands before the `@` of an address. */
 export function followOutput(streams: readonly Readable[], said: (line: string) => void): void {
+  const say = (line: string) => {
+    if (line.trim() !== '') said(line.trimEnd().replace(userInfo, '://***@').slice(0, longest))
+  }
   for (const stream of streams) {
     let rest = ''
     stream.setEncoding('utf8')
     stream.on('data', (chunk: string) => {
       const lines = (rest + chunk).split('\n')
       rest = lines.pop()!.slice(0, longest)
-      for (const line of lines) if (line.trim() !== '') said(line.trimEnd().slice(0, longest))
+      for (const line of lines) say(line)
     })
-    stream.on('end', () => rest.trim() !== '' && said(rest))
+    stream.on('end', () => say(rest))
     stream.on('error', () => {})
   }
 }

@@ -107,10 +107,13 @@ t.test('what drivers print is passed on by the line, and a flood is cut', async 
     limitLines({ clock, log }, (line) => passed.push(line)),
   )
   stream.write('(Argus) Error: Failed to cre')
-  stream.write('ate CaptureSession\r\n\nsecond\n')
+  stream.write('ate CaptureSession\r\n\nno rtsp://eve:p@ss@10.0.0.7/door for rtsp://10.0.0.8/a@b\n')
   stream.write(`${'x'.repeat(100_000)}\n`)
   await until('it is read', () => passed.length === 3)
-  t.same(passed.slice(0, 2), ['(Argus) Error: Failed to create CaptureSession', 'second'])
+  t.same(passed.slice(0, 2), [
+    '(Argus) Error: Failed to create CaptureSession',
+    'no rtsp://***@10.0.0.7/door for rtsp://10.0.0.8/a@b',
+  ])
   t.equal(passed[2]!.length, 2000)
   for (let i = 0; i < 100_000; i++) stream.write('Session has suffered a critical failure\n')
   stream.write('the last of them\n')
