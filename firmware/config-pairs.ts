@@ -3,13 +3,14 @@ import type { Config } from './config-schema.js'
 import { type LineName, parseLine } from './domain/lines.js'
 import { inputLines, outputLines } from './ports.js'
 
-type Parts = Pick<Config, 'door' | 'gpio' | 'recognizer'>
+type Parts = Pick<Config, 'door' | 'gpio' | 'recognizer' | 'votes'>
 
 /** Every contradiction, with its keys and its remedy. */
 export const pairProblems = (config: Parts): string[] => [
   ...contactProblems(config),
   ...lineProblems(config),
   ...thresholdProblems(config),
+  ...voteProblems(config),
 ]
 
 /** Similarities of one embedder say nothing of another's: what is strict for one lets everybody in with another. */
@@ -30,6 +31,24 @@ function contactProblems({ door, gpio }: Parts): string[] {
     problems.push('door.sensor is true without a line; set gpio.lines.door, or door.sensor to false')
   if (real && door.boltSensor && gpio.lines.bolt === '')
     problems.push('door.boltSensor is true without a line; set gpio.lines.bolt, or door.boltSensor to false')
+  return problems
+}
+
+/** At 0 one vote would do, no vote would count, or the first one against somebody could not be counted. */
+const aboveZero = [
+  ...(['minVotes', 'minUnknownVotes', 'revokeVotes', 'maxVotes', 'maxPerFrame'] as const),
+  ...(['halfLifeMs', 'maxAgeMs', 'freshMs', 'fullQuality', 'clear'] as const),
+]
+
+function voteProblems({ votes }: Parts): string[] {
+  const problems = aboveZero
+    .filter((key) => votes[key] === 0)
+    .map((key) => `votes.${key} is 0, and must be more; leave it out for its default`)
+  if (votes.minVotes > votes.maxVotes)
+    problems.push(
+      `votes.minVotes ${votes.minVotes} is more than the votes that are kept, votes.maxVotes ${votes.maxVotes}: nobody would be known; make it smaller`,
+    )
+  if (votes.minQuality > 1) problems.push('votes.minQuality is above 1: nobody would be known; make it smaller')
   return problems
 }
 

@@ -31,7 +31,7 @@ import { isSign } from './domain/camera-faults.js'
 import { openFan } from './fan.js'
 import { createBroker, packageVersion } from './home.js'
 import { doorOptions, driverFor, openLines } from './lines.js'
-import { livenessWarning } from './models.js'
+import { warnings } from './models.js'
 import { openOperations } from './operations.js'
 import { inRoot } from './root.js'
 import { readCode, sharedSecrets } from './secrets.js'
@@ -246,8 +246,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   await followPeople()
   const poll = setInterval(followPeople, galleryPollMs)
   if (driverFor(config) === 'simulated') mainLog.warn('the lines are simulated: no real strike is driven')
-  const warning = await livenessWarning(config)
-  if (warning !== undefined) mainLog.warn(warning)
+  for (const warning of await warnings(config)) mainLog.warn(warning)
   const housekeeping = new Housekeeping(storeJobs(store, clock, { ...config.store, schedule: config.schedule }), {
     ...{ store, clock, log: log('night'), scheduler: createCronScheduler(log('cron')) },
     record: (event) => recorder.record(event),

@@ -80,12 +80,17 @@ function measured(config: Config, { threshold, thresholds }: ModelEntry): number
   return (imprinted ?? threshold)?.similarity
 }
 
-/** A configured threshold below the measured one, which was chosen by strangers: one line, or none. */
+/** A configured threshold that nobody measured, or below the measured one, which was chosen by strangers: one line, or none. */
 export function laxThreshold(config: Config, { models }: Manifest): string[] {
   const { threshold, embedder } = config.recognizer
   const entry = models.find(({ name }) => name === embedder)
-  const least = entry && measured(config, entry)
-  if (threshold === null || least === undefined || threshold >= least) return []
+  if (threshold === null || entry === undefined) return []
+  const least = measured(config, entry)
+  if (least === undefined)
+    return [
+      `recognizer.threshold ${threshold} is a guess, for nobody has measured how similar strangers are to ${embedder}; run "facelatch evaluate identification --embedder ${embedder} --write-threshold", and set it to null`,
+    ]
+  if (threshold >= least) return []
   return [
     `recognizer.threshold ${threshold} is below ${least}, which was measured for ${embedder}: strangers are let in more often; raise it, or set it to null`,
   ]

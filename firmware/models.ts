@@ -51,8 +51,13 @@ export async function checkLiveness(config: Config): Promise<void> {
     )
 }
 
-/** What everybody must know who hangs this on a door; undefined where living faces alone are let in. */
-export async function livenessWarning(config: Config): Promise<string | undefined> {
+/** What everybody must know who hangs this on a door. */
+export async function warnings(config: Config): Promise<readonly string[]> {
+  const photos = await photosOpen(config)
+  return [...(photos === undefined ? [] : [photos]), ...laxThreshold(config, readManifest())]
+}
+
+async function photosOpen(config: Config): Promise<string | undefined> {
   const { liveness } = config.recognizer
   if (liveness === 'require') return undefined
   const photos = `a photo of a resident opens the door: recognizer.liveness is "${liveness}"`

@@ -65,6 +65,8 @@ export interface Threshold {
   basis: string
   /** On how much of everything, e.g. `{ strangers: 600 }`: what is measured on less does not take its place. */
   measured?: Readonly<Record<string, number>>
+  /** Measured on more, and replaced: a laxer one measured on less than this is not taken either. */
+  standard?: { readonly similarity: number; readonly measured: Readonly<Record<string, number>> }
 }
 
 export interface Manifest {
@@ -262,6 +264,12 @@ function entryFault(entry: Record<string, unknown>): string | undefined {
     const { measured = {} } = value
     if (!isRecord(measured) || !isNumbers(Object.values(measured), Object.keys(measured).length))
       return `${key}.measured is not a table of counts`
+    const { standard } = value
+    if (
+      standard !== undefined &&
+      !(isRecord(standard) && isNumbers([standard.similarity], 1) && isRecord(standard.measured))
+    )
+      return `${key}.standard is not a similarity with what it was measured on`
   }
   return undefined
 }

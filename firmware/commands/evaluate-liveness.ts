@@ -21,7 +21,7 @@ import { readArguments, readConfig } from './arguments.js'
 import { recorded, rendered, type Shown } from './evaluate-liveness-data.js'
 import { counted, type Grid, pageOf, percent, printGrids } from './evaluate-output.js'
 import { expectReport, writeReport } from './evaluate-report.js'
-import { expectEnough, type Measured, write } from './evaluate-threshold.js'
+import { expectDetectorInUse, expectEnough, type Measured, write } from './evaluate-threshold.js'
 import { facesOf } from './recognition.js'
 
 const usage = `usage: facelatch evaluate liveness [--data DIR] [--synthetic N] [--detector NAME] [--json] [--report FILE.html] [--write-threshold [--force]] [--config FILE]
@@ -63,6 +63,7 @@ export async function main(args: string[]): Promise<number> {
     throw wrongUsage('--write-threshold goes with real attacks: what was rendered certifies nothing')
 
   const given = readConfig(values.config)
+  if (values['write-threshold'] && detector !== undefined) expectDetectorInUse(detector, given)
   const config: Config = {
     ...given,
     recognizer: { ...given.recognizer, liveness: 'require', ...(detector !== undefined && { detector }) },

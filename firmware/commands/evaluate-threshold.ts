@@ -1,12 +1,22 @@
 /** `--write-threshold`: what was measured becomes what doors decide by, when it carries that. */
 import { findModel, type Threshold, thresholdOf, writeThreshold } from '../adapters/models-manifest.js'
-import { UserError } from '../app/errors.js'
+import { UserError, wrongUsage } from '../app/errors.js'
+import type { Config } from '../config.js'
 import type { ClassifierName } from '../domain/classifiers.js'
-import { type Counts, laxerFromLess } from '../evaluation/support.js'
-import { manifestPath, readManifest } from '../models.js'
+import { type Counts, laxerFromLess, standardAfter } from '../evaluation/support.js'
+import { detectorName, manifestPath, readManifest } from '../models.js'
 
 export interface Measured extends Threshold {
   readonly measured: Counts
+}
+
+/** Each detector frames faces its own way: what is strict behind one may be lax behind another. */
+export function expectDetectorInUse(detector: 'mtcnn' | 'yunet', config: Config): void {
+  const used = detectorName(config)
+  if (detectorName({ ...config, recognizer: { ...config.recognizer, detector } }) !== used)
+    throw wrongUsage(
+      `--write-threshold measures with the detector that the door uses, ${used}; leave out --detector ${detector}, or set recognizer.detector`,
+    )
 }
 
 const howToForce = 'give more of it, or --force to write it all the same'
@@ -27,9 +37,12 @@ export function write(
   classifier: ClassifierName,
   { data, doubt, force }: { readonly data: string; readonly doubt: string | undefined; readonly force: boolean },
 ): void {
-  const against = doubt ?? laxerFromLess(threshold, thresholdOf(findModel(readManifest(), model), classifier))
+  const old = thresholdOf(findModel(readManifest(), model), classifier)
+  const standard = old?.standard ?? (old?.measured && { similarity: old.similarity, measured: old.measured })
+  const against = doubt ?? laxerFromLess(threshold, standard)
   expectEnough(data, against, force)
   const basis = against === undefined ? threshold.basis : `${threshold.basis} Forced, although ${against}.`
-  writeThreshold(manifestPath(), model, { ...threshold, basis }, classifier)
+  const kept = standardAfter(threshold, standard)
+  writeThreshold(manifestPath(), model, { ...threshold, basis, ...(kept && { standard: kept }) }, classifier)
   console.error(`${model}: threshold ${threshold.similarity} written to ${manifestPath()}`)
 }

@@ -21,7 +21,7 @@ import {
 } from './evaluate-identification.js'
 import { printResult, reportPage } from './evaluate-output.js'
 import { expectReport, writeReport } from './evaluate-report.js'
-import { expectEnough, write } from './evaluate-threshold.js'
+import { expectDetectorInUse, expectEnough, write } from './evaluate-threshold.js'
 import { runVerification, type VerificationResult } from './evaluate-verification.js'
 
 const usage = `usage: facelatch evaluate verification|identification|attraction|tracking|liveness [--data DIR] [--embedder NAME]… [--detector NAME]… [--enrol N] [--as-enrolled] [--classifier NAME] [--json] [--report FILE] [--write-threshold [--force]] [--cache DIR] [--config FILE]
@@ -114,8 +114,10 @@ export async function main(args: string[]): Promise<number> {
   if (report !== undefined && !/\.(html|svg)$/.test(report)) throw wrongUsage('--report takes FILE.html or FILE.svg')
   expectReport(report)
 
+  const config = readConfig(values.config)
   const data = readDataset(resolve(values.data ?? inRoot('../shared/data/lfw-dev')))
   if (values['write-threshold']) {
+    for (const detector of detectors ?? []) expectDetectorInUse(detector, config)
     const { people, strangers } = data
     const doubt = tooFewStrangers({
       strangers: (strangers.length > 0 ? strangers : people).length,
@@ -123,7 +125,6 @@ export async function main(args: string[]): Promise<number> {
     })
     expectEnough(data.name, doubt, force)
   }
-  const config = readConfig(values.config)
   const results: Evaluation[] = []
   const combinations = (values.embedder ?? [config.recognizer.embedder]).flatMap((embedder) =>
     (detectors ?? [config.recognizer.detector]).map((detector) => ({ embedder, detector })),

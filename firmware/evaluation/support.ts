@@ -49,17 +49,30 @@ export function tooFewSubjects(counts: LivenessCounts): string | undefined {
   return undefined
 }
 
+export interface Point {
+  readonly similarity: number
+  readonly measured: Counts
+}
+
+/** What one was measured on less of than the other; undefined when there is nothing. */
+function lessOf(next: Counts, old: Counts): string | undefined {
+  const less = Object.entries(old).filter(([what, count]) => (next[what] ?? 0) < count)
+  return less.length === 0
+    ? undefined
+    : less.map(([what, count]) => `${next[what] ?? 0} ${what} instead of ${count}`).join(', ')
+}
+
 /**
  * Less was measured, and it came out laxer.
+ * @param standard what was measured on most so far.
  * @returns what there was less of; undefined when the new one is as strict, or measured on as much.
  */
-export function laxerFromLess(
-  next: { readonly similarity: number; readonly measured: Counts },
-  old: { readonly similarity: number; readonly measured?: Counts } | undefined,
-): string | undefined {
-  if (old?.measured === undefined || next.similarity >= old.similarity) return undefined
-  const less = Object.entries(old.measured).filter(([what, count]) => (next.measured[what] ?? 0) < count)
-  if (less.length === 0) return undefined
-  const counts = less.map(([what, count]) => `${next.measured[what] ?? 0} ${what} instead of ${count}`).join(', ')
-  return `${next.similarity} is laxer than ${old.similarity} and measured on less: ${counts}`
+export function laxerFromLess(next: Point, standard: Point | undefined): string | undefined {
+  if (standard === undefined || next.similarity >= standard.similarity) return undefined
+  const less = lessOf(next.measured, standard.measured)
+  return less && `${next.similarity} is laxer than ${standard.similarity} and measured on less: ${less}`
 }
+
+/** What later ones are held against: a strict one measured on little does not make way for a lax one measured on little. */
+export const standardAfter = (next: Point, standard: Point | undefined): Point | undefined =>
+  standard !== undefined && lessOf(next.measured, standard.measured) !== undefined ? standard : undefined

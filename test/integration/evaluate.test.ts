@@ -97,6 +97,8 @@ t.test('what makes no sense is refused in one line', async (t) => {
     [['tracking', '--count', '0'], 2, /--count 0 without --strangers plays nothing/],
     [['tracking', '--likely', '0.5'], 2, /--likely goes with --strangers/],
     [['tracking', '--report', join(folder, 'none/page.html')], 1, /cannot write the report/],
+    [['identification', '--write-threshold', '--detector', 'yunet'], 2, /with the detector that the door uses, mtcnn/],
+    [['liveness', '--write-threshold', '--detector', 'yunet'], 2, /with the detector that the door uses, mtcnn/],
     [['liveness', '--force'], 2, /--force goes with --write-threshold/],
     [
       ['identification', '--write-threshold'],
@@ -200,4 +202,5 @@ t.test('a threshold is not replaced by one that few people measured', async (t) 
   const { threshold } = program.manifest().models.find(({ name }) => name === 'mobilefacenet-192')!
   t.match(threshold, { basis: /Forced, although 3 different strangers/, measured: { strangers: 3, people: 12 } })
   t.ok(threshold!.similarity < 0.636)
+  t.match(threshold!.standard, { similarity: 0.636, measured: { strangers: 600, people: 293, templates: 1465 } })
 })

@@ -33,6 +33,16 @@ t.test('the defaults can be used, and are frozen to the bottom', async (t) => {
   t.equal(config.camera.stallSeconds, 5)
 })
 
+t.test('a threshold of no embedder, and votes that decide nothing or too early', async (t) => {
+  t.match(problems(t, { recognizer: { threshold: 0.6 } }), [
+    /recognizer.threshold is 0.6, of no embedder in particular/,
+  ])
+  t.same(problems(t, { recognizer: { threshold: 0.6, embedder: 'dlib-resnet' } }), [])
+  t.match(problems(t, { votes: { revokeVotes: 0, clear: 0 } }), [/votes.revokeVotes is 0/, /votes.clear is 0/])
+  t.match(problems(t, { votes: { minVotes: 30 } }), [/votes.minVotes 30 is more than .* votes.maxVotes 20/])
+  t.match(problems(t, { votes: { minQuality: 15 } }), [/votes.minQuality is above 1/])
+})
+
 t.test('bad keys are named with their place and what they must be', async (t) => {
   t.match(problems(t, { camera: { sourc: 'x' } }), [/unknown configuration key "camera.sourc" in .*config.json/])
   t.match(problems(t, { camera: { fps: '30' } }), [

@@ -1,5 +1,11 @@
 import t from 'tap'
-import { fewestFor, laxerFromLess, tooFewStrangers, tooFewSubjects } from '../../firmware/evaluation/support.js'
+import {
+  fewestFor,
+  laxerFromLess,
+  standardAfter,
+  tooFewStrangers,
+  tooFewSubjects,
+} from '../../firmware/evaluation/support.js'
 
 t.test('the rule of three', async (t) => {
   t.same([0.01, 0.005, 0.001].map(fewestFor), [300, 600, 3000])
@@ -30,4 +36,9 @@ t.test('laxer from less is told, stricter or from as much is not', async (t) => 
   t.equal(next(0.5, 600, 1465), undefined)
   t.equal(next(0.6, 1, 1), undefined)
   t.equal(laxerFromLess({ similarity: 0.5, measured: {} }, undefined), undefined, 'the first one')
+
+  const strict = { similarity: 0.7, measured: { strangers: 300, templates: 50 } }
+  t.equal(laxerFromLess(strict, old), undefined)
+  t.equal(standardAfter(strict, old), old, 'and what comes after it is still held against the old one')
+  t.equal(standardAfter({ similarity: 0.5, measured: { strangers: 600, templates: 1500 } }, old), undefined)
 })
