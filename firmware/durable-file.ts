@@ -3,10 +3,10 @@ import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from
 import { dirname } from 'node:path'
 
 /** Durable when it returns: the old content or the new one is there, never part of it. Throws what the system says. */
-export function writeDurably(path: string, text: string): void {
+export function writeDurably(path: string, text: string, mode = 0o600): void {
   const fresh = `${path}.new`
   mkdirSync(dirname(path), { recursive: true })
-  const file = openSync(fresh, 'w', 0o600)
+  const file = openSync(fresh, 'w', mode)
   try {
     writeSync(file, text)
     fsyncSync(file)

@@ -61,11 +61,14 @@ export function thresholdsOf(
 ): { readonly threshold: number; readonly gate?: number } {
   const { name, thresholds } = entry
   const similarity = config.recognizer.threshold ?? measured(config, entry)
-  if (similarity === undefined)
+  if (similarity === undefined) {
+    const { classifier } = config.recognizer
+    const how = classifier === 'imprinting' ? ' --classifier imprinting' : ''
     throw new ModelError(
-      `nobody has measured how similar faces are to ${name}; run "facelatch evaluate identification --embedder ${name} --write-threshold"`,
+      `nobody has measured how similar faces are to ${name}${how && ' with imprinting'}; run "facelatch evaluate identification --embedder ${name}${how} --write-threshold"`,
       2,
     )
+  }
   if (config.recognizer.classifier !== 'svm') return { threshold: similarity }
   if (thresholds?.svm === undefined)
     throw new ModelError(
@@ -75,9 +78,9 @@ export function thresholdsOf(
   return { threshold: similarity, gate: thresholds.svm.similarity }
 }
 
-function measured(config: Config, { threshold, thresholds }: ModelEntry): number | undefined {
-  const imprinted = config.recognizer.classifier === 'imprinting' ? thresholds?.imprinting : undefined
-  return (imprinted ?? threshold)?.similarity
+/** With the classifier in use: the mean of somebody's templates is nearer to strangers than each of them. */
+export function measured(config: Config, { threshold, thresholds }: ModelEntry): number | undefined {
+  return (config.recognizer.classifier === 'imprinting' ? thresholds?.imprinting : threshold)?.similarity
 }
 
 /** A configured threshold that nobody measured, or below the measured one, which was chosen by strangers: one line, or none. */

@@ -118,9 +118,10 @@ export interface ChosenModels extends RecognizerSetup {
 
 /**
  * Chooses detector, embedder and liveness nets and checks their files' sha256: a model that is not the one the manifest names is never run.
- * @throws ModelError with one line per file that is missing or wrong.
+ * @throws ModelError with one line per file that is missing or wrong, or for a folder or a name that there is not.
  */
 export async function chooseModels(config: Config, manifest = readManifest()): Promise<ChosenModels> {
+  expectFolder(config)
   const folder = modelsFolder(config)
   const detector = findModel(manifest, detectorName(config))
   // Its O-Net settles a face's points, whatever found it.
@@ -186,13 +187,18 @@ export async function checkChoice(config: Config): Promise<void> {
  * @throws ModelError, one line each.
  */
 export async function checkModels(config: Config): Promise<{ readonly warnings: readonly string[] }> {
-  const folder = modelsFolder(config)
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    const { passedOver } = await chooseModels(config)
-    return { warnings: [...passedOver.map(formatProblem), ...laxThreshold(config, readManifest())] }
+  const lax = laxThreshold(config, readManifest())
+  if (config.recognizer.models === '' && !isFolder(modelsFolder(config))) {
+    await checkChoice({ ...config, recognizer: { ...config.recognizer, liveness: 'off' } })
+    return { warnings: lax }
   }
-  if (config.recognizer.models !== '')
-    throw new ModelError(`recognizer.models is "${folder}", and there is no such folder; correct it`, 2)
-  await checkChoice({ ...config, recognizer: { ...config.recognizer, liveness: 'off' } })
-  return { warnings: laxThreshold(config, readManifest()) }
+  const { passedOver } = await chooseModels(config)
+  return { warnings: [...passedOver.map(formatProblem), ...lax] }
+}
+
+const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+
+function expectFolder({ recognizer: { models } }: Config): void {
+  if (models !== '' && !isFolder(models))
+    throw new ModelError(`recognizer.models is "${models}", and there is no such folder; correct it`, 2)
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { createReadStream, readFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
 
 import type { ClassifierName } from '../domain/classifiers.js'
+import { writeDurably } from '../durable-file.js'
 
 export type Role = 'detector' | 'embedder' | 'liveness'
 
@@ -144,11 +145,8 @@ export function replaceable(manifest: Manifest, name: string): ModelEntry | unde
   return old
 }
 
-function write(file: string, manifest: Manifest): void {
-  const temporary = `${file}.${process.pid}.tmp`
-  writeFileSync(temporary, `${JSON.stringify(manifest, null, 2)}\n`)
-  renameSync(temporary, file)
-}
+const write = (file: string, manifest: Manifest): void =>
+  writeDurably(file, `${JSON.stringify(manifest, null, 2)}\n`, 0o644)
 
 /** One model by name; throws an error that lists the names there are. */
 export function findModel(manifest: Manifest, name: string): ModelEntry {
@@ -193,7 +191,7 @@ export async function fileFault(
     size = stats.size
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    return code === 'ENOENT' ? missing : `file cannot be read (${code})`
+    return code === 'ENOENT' || code === 'ENOTDIR' ? missing : `file cannot be read (${code})`
   }
   if (size !== wanted.bytes) return `file has ${size} bytes instead of ${wanted.bytes}`
   try {

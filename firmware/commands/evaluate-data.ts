@@ -1,7 +1,8 @@
 /** Pictures of people in folders, and lists that say what to do with them. */
-import { readdirSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
 import { UserError } from '../app/errors.js'
+import { inRoot } from '../root.js'
 
 export interface Dataset {
   readonly name: string
@@ -24,6 +25,14 @@ export interface Pair {
 }
 
 const picture = /\.(jpe?g|png|webp|avif|tiff?)$/i
+
+/** The folder that is given, else the evaluation data of that name beside the program. @throws UserError where there are none. */
+export function dataFolder(given: string | undefined, name: string): string {
+  if (given !== undefined) return resolve(given)
+  const folder = inRoot(`../shared/data/${name}`)
+  if (!existsSync(folder)) throw new UserError(`there is no ${folder}; give --data DIR with pictures of your own`)
+  return folder
+}
 
 /**
  * Reads DIR/images/NAME/* (or DIR/NAME/*) and, where they are there, DIR/pairs.tsv (two paths below images/ and 1 for the same

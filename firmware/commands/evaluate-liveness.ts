@@ -1,5 +1,5 @@
 /** `facelatch evaluate liveness`: how often a picture of somebody is taken for him, and he for a picture. */
-import { basename, resolve } from 'node:path'
+import { basename } from 'node:path'
 import { loadRecognizer } from '../adapters/recognizer-native.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
@@ -16,8 +16,8 @@ import {
 import { tooFewSubjects } from '../evaluation/support.js'
 import { chooseModels, detectorName, livenessFault, livenessNets } from '../models.js'
 import type { Picture, Recognizer } from '../ports.js'
-import { inRoot } from '../root.js'
 import { readArguments, readConfig } from './arguments.js'
+import { dataFolder } from './evaluate-data.js'
 import { recorded, rendered, type Shown } from './evaluate-liveness-data.js'
 import { counted, type Grid, pageOf, percent, printGrids } from './evaluate-output.js'
 import { expectReport, writeReport } from './evaluate-report.js'
@@ -68,9 +68,7 @@ export async function main(args: string[]): Promise<number> {
     ...given,
     recognizer: { ...given.recognizer, liveness: 'require', ...(detector !== undefined && { detector }) },
   }
-  const data = resolve(
-    values.data ?? inRoot(people === undefined ? '../shared/data/nuaa-dev' : '../shared/data/lfw-dev'),
-  )
+  const data = dataFolder(values.data, people === undefined ? 'nuaa-dev' : 'lfw-dev')
   const shown = people === undefined ? recorded(data) : rendered(data, people)
   const name = basename(data)
   const [writes, force] = [values['write-threshold'] === true, values.force === true]

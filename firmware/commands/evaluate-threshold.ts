@@ -44,5 +44,7 @@ export function write(
   const basis = against === undefined ? threshold.basis : `${threshold.basis} Forced, although ${against}.`
   const kept = standardAfter(threshold, standard)
   writeThreshold(manifestPath(), model, { ...threshold, basis, ...(kept && { standard: kept }) }, classifier)
-  console.error(`${model}: threshold ${threshold.similarity} written to ${manifestPath()}`)
+  console.error(
+    `${model}: threshold ${threshold.similarity} written to ${manifestPath()}; the door takes it at its next start`,
+  )
 }

@@ -1,11 +1,9 @@
 /** `facelatch evaluate tracking`: its arguments, and what it prints. */
-import { resolve } from 'node:path'
 import { wrongUsage } from '../app/errors.js'
 import { page, paragraph, table } from '../evaluation/chart.js'
-import { inRoot } from '../root.js'
 import { readArguments, readConfig } from './arguments.js'
 import { embed } from './evaluate.js'
-import { type Dataset, dealt, readDataset, without } from './evaluate-data.js'
+import { type Dataset, dataFolder, dealt, readDataset, without } from './evaluate-data.js'
 import { defaultCache } from './evaluate-embeddings.js'
 import { printGrids } from './evaluate-output.js'
 import { expectReport, writeReport } from './evaluate-report.js'
@@ -51,7 +49,7 @@ export async function main(args: string[]): Promise<number> {
   if (report !== undefined && !report.endsWith('.html')) throw wrongUsage('--report of tracking takes FILE.html')
   expectReport(report)
 
-  const data = without(readDataset(resolve(values.data ?? inRoot('../shared/data/lfw-dev'))), values.without ?? [])
+  const data = without(readDataset(dataFolder(values.data, 'lfw-dev')), values.without ?? [])
   const config = readConfig(values.config)
   const nets = { ...config.recognizer, ...(values.embedder !== undefined && { embedder: values.embedder }) }
   const pictures = picturesFor(data, settings)

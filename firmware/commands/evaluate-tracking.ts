@@ -82,6 +82,8 @@ export async function runTracking(
     recognizer: {
       ...given.recognizer,
       embedder: context.embedder,
+      // At 1 nobody has measured one yet, and nobody would be let in: that is refused.
+      threshold: context.threshold < 1 ? context.threshold : null,
       classifier: settings.classifier,
       // A still on a made background is no living face, and is not asked to be one here.
       liveness: 'off',

@@ -1,14 +1,13 @@
-import { resolve } from 'node:path'
-import { findModel, type Manifest } from '../adapters/models-manifest.js'
+import { findModel } from '../adapters/models-manifest.js'
 import type { RecognizerSetup } from '../adapters/recognizer-native.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { tooFewStrangers } from '../evaluation/support.js'
 import { chooseModels, detectorName, readManifest } from '../models.js'
-import { inRoot } from '../root.js'
+import { measured } from '../models-embedder.js'
 import { readArguments, readConfig } from './arguments.js'
 import { type AttractionResult, runAttraction } from './evaluate-attraction.js'
-import { type Dataset, readDataset } from './evaluate-data.js'
+import { type Dataset, dataFolder, readDataset } from './evaluate-data.js'
 import { defaultCache, type Embeddings, embedPictures } from './evaluate-embeddings.js'
 import {
   type EvaluatedClassifier,
@@ -115,7 +114,7 @@ export async function main(args: string[]): Promise<number> {
   expectReport(report)
 
   const config = readConfig(values.config)
-  const data = readDataset(resolve(values.data ?? inRoot('../shared/data/lfw-dev')))
+  const data = readDataset(dataFolder(values.data, 'lfw-dev'))
   if (values['write-threshold']) {
     for (const detector of detectors ?? []) expectDetectorInUse(detector, config)
     const { people, strangers } = data
@@ -171,17 +170,21 @@ export async function embed(
   cache = defaultCache(),
 ): Promise<{ context: Context; embeddings: Embeddings }> {
   const manifest = readManifest()
-  const chosen: Config = {
+  const classified: Config = {
     ...config,
     recognizer: {
       ...config.recognizer,
       ...nets,
-      // Somebody has to measure a first threshold: at this one nobody is known.
-      threshold: config.recognizer.threshold ?? (unmeasured(manifest, nets.embedder) ? 1 : null),
-      classifier: classifier === 'svm-alone' ? 'nearest' : classifier,
       liveness: 'off',
+      classifier: classifier === 'svm-alone' ? 'nearest' : classifier,
     },
   }
+  const entry = manifest.models.find(({ name }) => name === nets.embedder)
+  // A configured threshold is that of the configured embedder.
+  const configured = nets.embedder === config.recognizer.embedder ? config.recognizer.threshold : null
+  // Somebody has to measure a first threshold: at this one nobody is known.
+  const threshold = configured ?? (entry && measured(classified, entry) === undefined ? 1 : null)
+  const chosen: Config = { ...classified, recognizer: { ...classified.recognizer, threshold } }
   const setup: RecognizerSetup = await chooseModels(chosen)
   const detector = detectorName(chosen)
   const files = [detector, setup.embedder].flatMap((model) => Object.values(findModel(manifest, model).files))
@@ -193,13 +196,14 @@ export async function embed(
   if (embeddings.size > 0 && [...embeddings.values()].every((seen) => seen === null))
     throw new UserError(`none of the ${embeddings.size} pictures of ${data.name} shows a face; check --data`)
   const { minFace } = config.recognizer
-  const { threshold, gate } = setup
-  const context = { embedder: setup.embedder, detector, minFace, threshold, data: data.name, ...(gate && { gate }) }
+  const { gate } = setup
+  const context = {
+    embedder: setup.embedder,
+    detector,
+    minFace,
+    threshold: setup.threshold,
+    data: data.name,
+    ...(gate && { gate }),
+  }
   return { context, embeddings }
-}
-
-function unmeasured(manifest: Manifest, embedder: string): boolean {
-  return manifest.models.some(
-    ({ name, origin, threshold }) => name === embedder && origin.type === 'converted' && !threshold,
-  )
 }

@@ -133,6 +133,11 @@ t.test('from the frozen graph to 512 numbers of a face, by the commands users ha
   t.match(threshold?.basis, /Forced, although 3 different strangers/)
   t.same(origin, { type: 'converted', from: '20180402-114759.pb' })
 
+  const imprinting = join(program.folder, 'imprinting.json')
+  writeFileSync(imprinting, JSON.stringify({ recognizer: { embedder: 'facenet', classifier: 'imprinting' } }))
+  const other = await run('config', 'check', '--config', imprinting)
+  t.match(other, { code: 2, stderr: /facenet with imprinting; run .* --classifier imprinting --write-threshold/ })
+
   const embedded = await run('embed', picture, '--config', config)
   t.equal(embedded.code, 0, embedded.stderr)
   const { faces } = JSON.parse(embedded.stdout)

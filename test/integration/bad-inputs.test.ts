@@ -227,6 +227,8 @@ t.test('configuration', async (t) => {
     [{ threshold: 0.6 }, /recognizer.threshold is 0.6, of no embedder in particular; name one/],
   ] as const)
     expect(t, JSON.stringify(recognizer), await check({ recognizer }), 2, message)
+  const lost = await facelatch(['doctor', '--config', makeHome(t, { recognizer: { models: '/nonexist' } }).config])
+  t.match(lost, { code: 1, stdout: /FAULT models +recognizer.models is "\/nonexist", .* → correct it/ })
   const lax = await check({ recognizer: { embedder: 'dlib-resnet', threshold: 0.6 } })
   t.match(lax, { code: 0, stderr: /0.6 is below 0.968, which was measured for dlib-resnet: strangers are let in/ })
   const never = makeHome(t, { recognizer: { embedder: 'dlib-resnet', classifier: 'svm' } })

@@ -30,6 +30,19 @@ t.test('own pictures: figures, a page, and no second look at the pictures', asyn
   t.equal(again.stdout, stdout)
   t.equal(again.stderr, '', 'everything was in the cache')
 
+  const config = join(folder, 'config.json')
+  writeFileSync(config, JSON.stringify({ recognizer: { embedder: 'dlib-resnet', threshold: 0.99 } }))
+  const named = await evaluate(
+    folder,
+    'identification',
+    '--json',
+    '--embedder',
+    'mobilefacenet-192',
+    '--config',
+    config,
+  )
+  t.equal(JSON.parse(named.stdout).threshold, 0.636, "not another embedder's")
+
   writeFileSync(join(folder, 'album/Sean/SeanConnery.jpg'), readFileSync(join(media, 'audrey.jpg')))
   writeFileSync(join(folder, 'album/Sean/broken.jpg'), 'not a picture')
   const changed = await evaluate(folder, 'verification', '--json', '--report', join(folder, 'roc.svg'))
