@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path'
 import { createCrashReports, type LastEnd, markRunning } from './adapters/crash-reports.js'
 import { serveMetrics } from './adapters/metrics-prometheus.js'
-import { serveStatus, statusSocket } from './adapters/status-socket.js'
+import { serveStatus, statusSockets } from './adapters/status-socket.js'
 import { Accountant } from './app/account.js'
 import { metricsOf } from './app/metrics.js'
 import type { Config } from './config.js'
@@ -47,7 +47,7 @@ export async function openOperations(config: Config, { clock, log }: { clock: Cl
   }
   const served = [
     await open('"facelatch status" will not answer', () =>
-      serveStatus(statusSocket(store.path), () => accountant.report()),
+      serveStatus(statusSockets(store.path), () => accountant.report()),
     ),
     metrics.port === 0
       ? undefined

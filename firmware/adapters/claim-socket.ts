@@ -1,7 +1,7 @@
 /** One supervisor a store: two would answer the same commands and mix their events. */
 import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { basename, dirname, join, resolve } from 'node:path'
 
 export interface Claim {
@@ -13,7 +13,6 @@ export interface Claim {
  * so that no stale lock can keep the door from starting. @throws when another process of this machine has it.
  */
 export async function claimExclusively(path: string): Promise<Claim> {
-  const name = createHash('sha256').update(canonical(path)).digest('hex').slice(0, 32)
   const server = createServer((socket) => socket.destroy())
   await new Promise<void>((taken, refused) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -21,10 +20,23 @@ export async function claimExclusively(path: string): Promise<Claim> {
         error.code === 'EADDRINUSE' ? 'in use by another facelatch: stop that one or change store.path' : error.message
       refused(new Error(`store ${path}: ${reason}`, { cause: error }))
     })
-    server.listen(`\0facelatch-${name}`, taken)
+    server.listen(socketOf(path), taken)
   })
   return { release: () => new Promise((released) => server.close(() => released())) }
 }
+
+/** Whether a process of this machine has the claim. */
+export const isClaimed = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(socketOf(path), () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', () => resolve(false))
+  })
+
+const socketOf = (path: string) =>
+  `\0facelatch-${createHash('sha256').update(canonical(path)).digest('hex').slice(0, 32)}`
 
 /** The same for every way to write the path; the file itself may not be there yet. */
 function canonical(path: string): string {

@@ -2,9 +2,10 @@
  * What was going on when a part of the program died: one JSON file a crash, without pictures, embeddings, names or
  * passwords, so that it can be sent to whoever mends it.
  */
-import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { freemem, loadavg, totalmem, uptime } from 'node:os'
 import { join } from 'node:path'
+import { writeDurably } from '../durable-file.js'
 
 export interface CrashReport {
   readonly path: string
@@ -122,8 +123,8 @@ export function markRunning(path: string): { readonly lastEnd: LastEnd; clear():
   const boot = read('/proc/sys/kernel/random/boot_id') ?? ''
   const left = read(path)
   try {
-    writeFileSync(path, `${boot}\n`)
-    chmodSync(path, 0o600)
+    // On the disk before anything happens: a cut a second later must be told, too.
+    writeDurably(path, `${boot}\n`)
   } catch {}
   return {
     lastEnd: left === undefined ? undefined : left === boot ? 'killed' : 'power_cut',

@@ -1,16 +1,43 @@
-/** The running appliance's account of itself, for whoever may read its store: a Unix socket beside it. */
+/**
+ * The running appliance's account of itself, for whoever may read its store: a Unix socket beside it, or where nothing can
+ * be written there, in the folder that systemd makes for the service.
+ */
+import { createHash } from 'node:crypto'
 import { chmodSync, unlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
+import { join, resolve } from 'node:path'
 
 /** sun_path of unix(7) with its end. */
 const longestPath = 107
 /** A supervisor that is busy answers later; one that hangs never does, ms. */
 const answerMs = 3_000
 
-export const statusSocket = (storePath: string) => `${storePath}.status`
+/** RuntimeDirectory= of systemd/facelatch.service, in memory. */
+const runtimeFolder = '/run/facelatch'
 
-/** Whoever connects is sent one JSON object. The caller owns the store's claim, so what lies there is left over. @throws */
-export async function serveStatus(path: string, report: () => object): Promise<{ close(): Promise<void> }> {
+/** Where a store's appliance may answer, the usual place first. */
+export const statusSockets = (storePath: string, runtime = runtimeFolder): readonly string[] => [
+  `${storePath}.status`,
+  join(runtime, `status-${createHash('sha256').update(resolve(storePath)).digest('hex').slice(0, 16)}`),
+]
+
+/**
+ * Whoever connects is sent one JSON object. The caller owns the store's claim, so what lies there is left over.
+ * @throws Error of the first place when none of them can be had.
+ */
+export async function serveStatus(paths: readonly string[], report: () => object): Promise<{ close(): Promise<void> }> {
+  const problems: unknown[] = []
+  for (const path of paths) {
+    try {
+      return await serveAt(path, report)
+    } catch (error) {
+      problems.push(error)
+    }
+  }
+  throw problems[0]
+}
+
+async function serveAt(path: string, report: () => object): Promise<{ close(): Promise<void> }> {
   if (Buffer.byteLength(path) > longestPath) throw new Error(`${path} is too long for a socket`)
   try {
     unlinkSync(path)
@@ -32,8 +59,16 @@ export async function serveStatus(path: string, report: () => object): Promise<{
   return { close: () => new Promise((closed) => server.close(() => closed())) }
 }
 
-/** What the running appliance says; undefined when none runs. @throws Error in one line when one runs and does not answer. */
-export async function askStatus(path: string): Promise<unknown> {
+/** What the running appliance says; undefined when nobody answers. @throws Error in one line when one runs and does not answer. */
+export async function askStatus(paths: readonly string[]): Promise<unknown> {
+  for (const path of paths) {
+    const answer = await askAt(path)
+    if (answer !== undefined) return answer
+  }
+  return undefined
+}
+
+async function askAt(path: string): Promise<unknown> {
   const text = await new Promise<string | undefined>((resolve, reject) => {
     const chunks: Buffer[] = []
     const socket = connect(path)

@@ -1,12 +1,12 @@
 /** What all subcommands do with their arguments. */
-import { existsSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { type LogLevel, logLevels } from '../adapters/log-journal.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import { type Config, loadConfig } from '../config.js'
 
 /** What an installation reads when no `--config` is given. */
-const installedConfig = '/etc/facelatch/config.json'
+export const installedConfig = '/etc/facelatch/config.json'
 
 type Options = NonNullable<ParseArgsConfig['options']>
 
@@ -34,7 +34,17 @@ const parse = <O extends Options>(args: string[], options: O) =>
 
 /** `--config FILE`, else the installed configuration, else the defaults; then variables. */
 export function readConfig(file: string | undefined): Config {
-  return loadConfig(file !== undefined ? [file] : existsSync(installedConfig) ? [installedConfig] : [])
+  return loadConfig(file !== undefined ? [file] : isThere(installedConfig) ? [installedConfig] : [])
+}
+
+/** One in a folder that may not be entered is not missing: the defaults would guard another door. */
+function isThere(file: string): boolean {
+  try {
+    statSync(file)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT'
+  }
 }
 
 /** @throws UserError where there is no store that could be asked. */

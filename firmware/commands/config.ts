@@ -3,6 +3,7 @@ import { configKeys, valueAt } from '../config.js'
 import { checkModels } from '../models.js'
 import { secretProblems, sharedSecrets } from '../secrets.js'
 import { readArguments, readConfig } from './arguments.js'
+import { closedToService } from './service-reads.js'
 
 const usage = `usage: facelatch config show|check [--config FILE] [--json]
 show   prints every key with its value, its variable and its meaning
@@ -14,7 +15,7 @@ export async function main(args: string[]): Promise<number> {
   if ((action !== 'show' && action !== 'check') || more.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const config = readConfig(values.config)
   if (action === 'check') {
-    const problems = secretProblems(config)
+    const problems = [...secretProblems(config), ...closedToService(config, values.config)]
     if (problems.length > 0) throw new UserError(problems.join('\n'), 2)
     const { warnings } = await checkModels(config).catch((error: unknown) => {
       throw new UserError(messageOf(error), 2)

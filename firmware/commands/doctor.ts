@@ -19,6 +19,7 @@ import { hostFindings } from './doctor-host.js'
 import { storeFindings } from './doctor-store.js'
 import { type Finding, fault, note, ok } from './findings.js'
 import { openRecognizer } from './recognition.js'
+import { serviceFindings } from './service-reads.js'
 
 const usage = `usage: facelatch doctor [--config FILE] [--json]
 What this machine has and lacks, each with its remedy. Exit code 1 when something the door needs is missing.`
@@ -30,6 +31,7 @@ export async function main(args: string[]): Promise<number> {
   const findings: Finding[] = []
   for (const check of [
     machine,
+    (config: Config) => serviceFindings(config, values.config),
     nativeAddon,
     models,
     liveness,

@@ -1,4 +1,5 @@
-import { askStatus, statusSocket } from '../adapters/status-socket.js'
+import { isClaimed } from '../adapters/claim-socket.js'
+import { askStatus, statusSockets } from '../adapters/status-socket.js'
 import type { Account } from '../app/account.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import { readArguments, readConfig } from './arguments.js'
@@ -11,7 +12,11 @@ export async function main(args: string[]): Promise<number> {
   const { values, positionals } = readArguments(args, { json: { type: 'boolean' } }, usage)
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const { store } = readConfig(values.config)
-  const account = (await askStatus(statusSocket(store.path))) as Account | undefined
+  const account = (await askStatus(statusSockets(store.path))) as Account | undefined
+  if (account === undefined && (await isClaimed(store.path)))
+    throw new UserError(
+      `a facelatch runs with the store ${store.path}, but does not answer beside it: it is starting, or could not make its socket; see its log (journalctl -u facelatch)`,
+    )
   if (account === undefined)
     throw new UserError(
       `no facelatch runs with the store ${store.path}; start it (systemctl start facelatch), or see its log (journalctl -u facelatch)`,

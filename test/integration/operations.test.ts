@@ -4,6 +4,7 @@ import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
+import { claimExclusively } from '../../firmware/adapters/claim-socket.js'
 import { crashReports } from '../../firmware/adapters/crash-reports.js'
 import { clip, facelatch, makeHome, startAppliance } from '../support/appliance.js'
 import { until } from '../support/temp.js'
@@ -42,6 +43,12 @@ t.test('status, metrics, and a crash that names nobody', async (t) => {
   })
   const own = ['--config', home.config]
   t.match(await facelatch(['status', ...own]), { code: 1, stdout: '', stderr: /no facelatch runs with the store/ })
+  const claim = await claimExclusively(join(home.folder, 'facelatch.db'))
+  t.match(await facelatch(['status', ...own]), {
+    code: 1,
+    stderr: /a facelatch runs with the store .* does not answer/,
+  })
+  await claim.release()
 
   const source = ['--camera', '--source', `file:${clip('cap12_edit')}`, '--seconds', '3']
   t.equal((await facelatch(['people', 'add', 'Quirinalia', ...source, ...own])).code, 0)

@@ -3,7 +3,7 @@
  * changes go with it. No service runs there: `npm run test:package` has systemd, upgrades and other processors.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { inRoot } from '../../firmware/root.js'
@@ -92,6 +92,25 @@ t.test('built, installed, used, removed, purged', async (t) => {
     { level: 'fault', remedy: /set gpio\.lines\.lock/ },
     'says what to wire',
   )
+
+  // What the service cannot read is told of, though root, and doctor for root, can.
+  const [settings, code] = ['etc/facelatch/config.json', 'root/code'].map((path) => join(root, path)) as [
+    string,
+    string,
+  ]
+  const usual = readFileSync(settings)
+  writeFileSync(settings, JSON.stringify({ mqtt: { codeFile: '/root/code' } }), { mode: 0o644 })
+  writeFileSync(code, '2468\n', { mode: 0o600 })
+  const serviceSays = () => /^.* service +.*$/m.exec(inside('facelatch', 'doctor').stdout)?.[0]
+  t.match(serviceSays(), /^FAULT .*user facelatch cannot read mqtt\.codeFile \/root\/code: its unit hides \/root/)
+  t.match(inside('facelatch', 'config', 'check'), { code: 2, stderr: /cannot read mqtt\.codeFile .*put the file into/ })
+  writeFileSync(settings, usual, { mode: 0o600 })
+  chmodSync(settings, 0o600)
+  t.match(serviceSays(), /^FAULT .*cannot read the configuration .* → chown facelatch \/etc\/facelatch\/config\.json/)
+  t.match(inside('facelatch', 'config', 'check'), { code: 2, stderr: /user facelatch cannot read the configuration/ })
+  chmodSync(settings, 0o644)
+  t.match(serviceSays(), /^ok +service +its user facelatch can read/)
+  t.match(inside('facelatch', 'config', 'check'), { code: 0, stderr: '' })
 
   // Root's own photos, in a folder that the service's user may not enter.
   const photos = join(root, 'root/photos')

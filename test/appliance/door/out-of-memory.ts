@@ -9,20 +9,32 @@ const recognizer =
   'for each in $(pgrep -P $(systemctl show facelatch --value -p MainPID)); do ' +
   '[ "$(cat /proc/$each/oom_score_adj)" = 800 ] && echo $each; done'
 const service = '/sys/fs/cgroup/system.slice/facelatch.service'
+/** A tmpfs: its files belong to no process that could be taken instead. */
+const full = 'mkdir -p /run/full && mount -t tmpfs -o size=100% tmpfs /run/full'
 
-/** By what memory runs out, and how there is enough again. */
+/** By what memory runs out, and how there is enough again. `$recognizer` is its process. */
 const shortages: Record<string, { readonly begin: string; readonly end: string }> = {
-  // A quarter below what it has: MemoryMax= takes what is cached first, and then somebody.
+  // 100 MB more than what cannot be dropped, and then a quarter of the recognizer's more than that, on the service's account.
   "the service's own (MemoryMax=)": {
-    begin: `systemctl set-property --runtime facelatch.service MemorySwapMax=0 MemoryMax=$(( $(awk '/^anon / { print $2 }' ${service}/memory.stat) * 3 / 4 ))`,
-    end: 'systemctl set-property --runtime facelatch.service MemoryMax=75%',
+    begin: [
+      `stat() { awk -v key="$1" '$1 == key { print $2 }' ${service}/memory.stat; }`,
+      `theirs=$(awk '/^RssAnon/ { print $2 * 1024 }' /proc/$recognizer/status) room=$((100 << 20))`,
+      `limit=$(( $(stat anon) + $(stat kernel) + room ))`,
+      `systemctl set-property --runtime facelatch.service MemorySwapMax=0 MemoryMax=$limit`,
+      full,
+      `echo $BASHPID >${service}/cgroup.procs`,
+      'head -c $((room + theirs / 4)) /dev/zero >/run/full/file',
+    ].join(' && '),
+    end: 'umount --lazy /run/full; systemctl set-property --runtime facelatch.service MemoryMax=75%',
   },
-  // In files of a tmpfs, which belong to no process that could be taken instead; 60 MB more than there is.
+  // What there is, and then 4 MB after 4 MB until it is too much.
   "the machine's": {
-    begin:
-      'mkdir -p /run/full && mount -t tmpfs -o size=100% tmpfs /run/full && ' +
-      `dd if=/dev/zero of=/run/full/file bs=1M count=$(( $(awk '/^MemAvailable/ { print $2 }' /proc/meminfo) / 1024 + 60 ))`,
-    end: 'umount /run/full',
+    begin: [
+      full,
+      "head -c $(awk '/^MemAvailable/ { print $2 }' /proc/meminfo)K /dev/zero >/run/full/file",
+      'while read -r size _ </proc/$recognizer/statm && [ "$size" != 0 ]; do head -c 4M /dev/zero >>/run/full/file; done',
+    ].join(' && '),
+    end: 'umount --lazy /run/full',
   },
 }
 
@@ -40,7 +52,7 @@ export async function outOfMemory(t: Tap, machine: Machine, home: DoorHome): Pro
     ]
     const supervisor = await said('systemctl show facelatch --value -p MainPID')
     t.match(before, /^\d+$/)
-    void machine.run(begin).catch(() => {})
+    void machine.run(`recognizer=${before}; ${begin}`).catch(() => {})
     await becomes(machine, 'the recognizer is lost', () => count('recognizer_lost') > lost)
     const presses = count('exit')
     await machine.press()

@@ -1,0 +1,126 @@
+/**
+ * Whether the installed service can read its configuration and what that names. Root reads everything, and so does what the
+ * package's `facelatch` starts for root; the service has its user's rights only, and its unit hides the homes from it.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import type { Config } from '../config.js'
+import { installedConfig } from './arguments.js'
+import { type Finding, fault, note, ok } from './findings.js'
+
+/** As systemd.unit(5) orders them. */
+const unitFolders = ['/etc/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system']
+
+export interface Service {
+  readonly user: string
+  /** Folders that the unit hides. */
+  readonly hidden: readonly string[]
+}
+
+/** The unit and its drop-ins; undefined where none is installed, or where it names no user. */
+export function installedService(folders: readonly string[] = unitFolders): Service | undefined {
+  const unit = folders.map((folder) => join(folder, 'facelatch.service')).find((path) => existsSync(path))
+  if (unit === undefined) return undefined
+  const more = join(folders[0]!, 'facelatch.service.d')
+  const dropIns = existsSync(more) ? readdirSync(more).sort() : []
+  const files = [unit, ...dropIns.filter((name) => name.endsWith('.conf')).map((name) => join(more, name))]
+  const text = files.map((file) => readFileSync(file, 'utf8')).join('\n')
+  const last = (key: string) => [...text.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].at(-1)?.[1]?.trim()
+  const user = last('User')
+  if (!user) return undefined
+  return { user, hidden: last('ProtectHome') === 'yes' ? ['/home', '/root', '/run/user'] : [] }
+}
+
+/** What keeps the service from reading these files, one line each with its remedy; undefined when we cannot act for it. */
+export function closedFiles(files: Readonly<Record<string, string>>, service: Service): string[] | undefined {
+  const { user, hidden } = service
+  const become = asUser(user)
+  if (become === undefined || spawnSync(become[0]!, [...become.slice(1), 'true']).status !== 0) return undefined
+  // What is not there is told of by who wanted to read it.
+  return Object.entries(files).flatMap(([what, name]) => {
+    if (!existsSync(name)) return []
+    const file = realpathSync(name)
+    const cannot = `the service's user ${user} cannot read ${what} ${name}`
+    const home = hidden.find((folder) => file.startsWith(`${folder}/`))
+    if (home !== undefined)
+      return [`${cannot}: its unit hides ${home} (ProtectHome=); put the file into /etc/facelatch`]
+    const look = 'for at; do if [ -d "$at" ]; then [ -x "$at" ]; else [ -r "$at" ]; fi || { echo "$at"; exit; }; done'
+    const closed = spawnSync(become[0]!, [...become.slice(1), 'sh', '-c', look, '-', ...foldersOf(file), file], {
+      encoding: 'utf8',
+    }).stdout.trim()
+    if (closed === '') return []
+    return [
+      closed === file
+        ? `${cannot}; chown ${user} ${name}`
+        : `${cannot}: it may not enter ${closed}; chmod a+x ${closed}, or put the file into /etc/facelatch`,
+    ]
+  })
+}
+
+/** From the root down. */
+const foldersOf = (file: string): string[] => {
+  const folder = dirname(file)
+  return folder === '/' ? ['/'] : [...foldersOf(folder), folder]
+}
+
+/** A command before another, which then has the user's rights and no capabilities; undefined when we may not become him. */
+function asUser(user: string): string[] | undefined {
+  const id = (option: string) => spawnSync('id', [option, user], { encoding: 'utf8' })
+  const [uid, gid] = [id('-u'), id('-g')]
+  if (uid.status !== 0 || gid.status !== 0) return undefined
+  const bare = ['--inh-caps=-all', '--ambient-caps=-all']
+  const me = process.geteuid!()
+  if (me === Number(uid.stdout)) return ['setpriv', ...bare]
+  if (me !== 0) return undefined
+  return ['setpriv', `--reuid=${uid.stdout.trim()}`, `--regid=${gid.stdout.trim()}`, '--init-groups', ...bare]
+}
+
+/** Every file that the configuration names and the service opens. systemd reads the credentials for it. */
+export function namedFiles(
+  { mqtt, store, access }: Config,
+  credentials = process.env.CREDENTIALS_DIRECTORY,
+): Record<string, string> {
+  const named = {
+    'mqtt.passwordFile': mqtt.passwordFile,
+    'mqtt.codeFile': mqtt.codeFile,
+    'mqtt.caFile': mqtt.caFile,
+    'mqtt.certFile': mqtt.certFile,
+    'mqtt.keyFile': mqtt.keyFile,
+    'store.keyFile': store.keyFile,
+    'access.rulesFile': access.rulesFile,
+  }
+  return Object.fromEntries(
+    Object.entries(named).filter(([, file]) => file !== '' && !(credentials && file.startsWith(`${credentials}/`))),
+  )
+}
+
+/** `file`: of --config. Undefined where no service is installed, or this is not its configuration. */
+function asked(config: Config, file: string | undefined) {
+  if (file === undefined ? !existsSync(installedConfig) : resolve(file) !== installedConfig) return undefined
+  const service = installedService()
+  return (
+    service && {
+      service,
+      closed: closedFiles({ 'the configuration': installedConfig, ...namedFiles(config) }, service),
+    }
+  )
+}
+
+export const closedToService = (config: Config, file: string | undefined): string[] => asked(config, file)?.closed ?? []
+
+export async function serviceFindings(config: Config, file: string | undefined): Promise<Finding[]> {
+  const answer = asked(config, file)
+  if (answer === undefined) return []
+  const { closed, service } = answer
+  if (closed === undefined)
+    return [
+      note('service', `whether its user ${service.user} can read its files was not tried`, 'sudo facelatch doctor'),
+    ]
+  if (closed.length === 0)
+    return [ok('service', `its user ${service.user} can read the configuration and what it names`)]
+  return closed.map((line) => {
+    const [what, remedy] = line.split('; ')
+    return fault('service', what!, remedy!)
+  })
+}

@@ -1,0 +1,56 @@
+/** What the installed service's user cannot read is found by whoever can read it. */
+import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { closedFiles, installedService, namedFiles } from '../../firmware/commands/service-reads.js'
+import { loadConfig } from '../../firmware/config.js'
+import { temporaryDirectory } from '../support/temp.js'
+
+const nobody = { user: 'nobody', hidden: [] }
+
+t.test('the unit says who the service is', async (t) => {
+  const [etc, lib] = [temporaryDirectory(t), temporaryDirectory(t)]
+  t.equal(installedService([etc, lib]), undefined, 'none is installed')
+  writeFileSync(join(lib, 'facelatch.service'), '[Service]\nUser=facelatch\nProtectHome=yes\n')
+  t.match(installedService([etc, lib]), { user: 'facelatch', hidden: ['/home', '/root', '/run/user'] })
+  mkdirSync(join(etc, 'facelatch.service.d'))
+  writeFileSync(join(etc, 'facelatch.service.d', 'who.conf'), '[Service]\nUser=door\nProtectHome=no\n')
+  t.same(installedService([etc, lib]), { user: 'door', hidden: [] }, 'a drop-in changes it')
+})
+
+t.test(
+  'files, and folders on the way to them',
+  { skip: process.getuid!() !== 0 && 'only root has rights to lose' },
+  async (t) => {
+    const folder = temporaryDirectory(t)
+    chmodSync(folder, 0o755)
+    const [open, secret, own] = ['open', 'secret', 'own'].map((name) => join(folder, name)) as [string, string, string]
+    const closed = join(folder, 'closed')
+    const within = join(closed, 'code')
+    mkdirSync(closed)
+    for (const file of [open, secret, own, within]) writeFileSync(file, 'x', { mode: 0o600 })
+    chmodSync(open, 0o644)
+    chmodSync(within, 0o644)
+    chownSync(own, 65534, 65534)
+    chmodSync(closed, 0o700)
+    const link = join(folder, 'link')
+    symlinkSync(within, link)
+    t.same(closedFiles({ a: open, b: own, c: join(folder, 'missing') }, nobody), [])
+    t.same(closedFiles({ 'mqtt.codeFile': secret }, nobody), [
+      `the service's user nobody cannot read mqtt.codeFile ${secret}; chown nobody ${secret}`,
+    ])
+    const way = `it may not enter ${closed}; chmod a+x ${closed}, or put the file into /etc/facelatch`
+    t.same(closedFiles({ 'mqtt.codeFile': within, rules: link }, nobody), [
+      `the service's user nobody cannot read mqtt.codeFile ${within}: ${way}`,
+      `the service's user nobody cannot read rules ${link}: ${way}`,
+    ])
+    t.match(closedFiles({ rules: open }, { user: 'nobody', hidden: [folder] }), [/its unit hides .*ProtectHome=/])
+    t.equal(closedFiles({ rules: open }, { user: 'nobody-of-that-name', hidden: [] }), undefined, 'nobody can be asked')
+  },
+)
+
+t.test('a credential is read by systemd', async (t) => {
+  const config = loadConfig([], { FACELATCH_MQTT_CODE_FILE: '/c/code', FACELATCH_ACCESS_RULES_FILE: '/rules.json' })
+  t.same(namedFiles(config, undefined), { 'mqtt.codeFile': '/c/code', 'access.rulesFile': '/rules.json' })
+  t.same(namedFiles(config, '/c'), { 'access.rulesFile': '/rules.json' })
+})
