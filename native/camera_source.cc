@@ -22,6 +22,10 @@ constexpr Scheme schemes[] = {{"csi:", SourceKind::csi},    {"v4l2:", SourceKind
 // welcome, since a Jetson's decoder leaves pictures in NVMM; linkVideo brings them out.
 constexpr const char* decoder = "decodebin name=decoder caps=\"video/x-raw(ANY)\" expose-all-streams=false";
 
+/// nvvidconv takes these words out of the stream's description. It gives BT.601 in limited range, as nvbufsurface.h of
+/// NVIDIA's multimedia API says of NVBUF_COLOR_FORMAT_NV12; without a word GStreamer would take 1280x720 for BT.709.
+constexpr const char* nvidiaColours = "capssetter join=true caps=\"video/x-raw,colorimetry=(string)bt601\"";
+
 void linkVideo(GstElement* decodebin, GstPad* pad, gpointer data) {
   auto* converter = static_cast<GstElement*>(data);
   GstPad* target = gst_element_get_static_pad(converter, "sink");
@@ -32,7 +36,8 @@ void linkVideo(GstElement* decodebin, GstPad* pad, gpointer data) {
     // A second video stream: the first one is the camera.
   } else if (!nvmm) {
     gst_pad_link(pad, target);
-  } else if (GstElement* copier = gst_element_factory_make("nvvidconv", nullptr)) {
+  } else if (GstElement* copier = gst_parse_bin_from_description(
+                 (std::string("nvvidconv ! video/x-raw,format=NV12 ! ") + nvidiaColours).c_str(), TRUE, nullptr)) {
     gst_bin_add(GST_BIN(GST_ELEMENT_PARENT(decodebin)), copier);
     gst_element_link(copier, converter);
     GstPad* entry = gst_element_get_static_pad(copier, "sink");
@@ -169,7 +174,8 @@ std::string Source::description(const CameraOptions& options) const {
   switch (kind_) {
     case SourceKind::csi:
       return "nvarguscamerasrc name=source sensor-id=" + rest_ + " ! video/x-raw(memory:NVMM),format=NV12" + size +
-             " ! nvvidconv ! video/x-raw,format=" + (options.nv12 ? "NV12" : "BGRx") + " ! videoconvert name=converter";
+             " ! nvvidconv ! video/x-raw,format=" + (options.nv12 ? std::string("NV12 ! ") + nvidiaColours : "BGRx") +
+             " ! videoconvert name=converter";
     case SourceKind::v4l2:
       return "v4l2src name=source ! " +
              (size.empty() ? std::string() : "capsfilter caps=\"video/x-raw" + size + ";image/jpeg" + size + "\" ! ") +

@@ -70,6 +70,7 @@ struct Unref {
   void operator()(GstBus* bus) const { gst_object_unref(bus); }
   void operator()(GstMessage* message) const { gst_message_unref(message); }
   void operator()(GstSample* sample) const { gst_sample_unref(sample); }
+  void operator()(GstIterator* iterator) const { gst_iterator_free(iterator); }
 };
 
 template <typename T>

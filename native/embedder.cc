@@ -31,7 +31,7 @@ Similarity Embedder::placement(const Landmarks& landmarks) const {
 }
 
 std::vector<uint8_t> Embedder::align(const View& picture, const Landmarks& landmarks) const {
-  return warp(picture.rgb(), placement(landmarks), options_.width, options_.height);
+  return warp(picture.withPixels(), placement(landmarks), options_.width, options_.height);
 }
 
 std::vector<Embedded> Embedder::embed(const View& picture, const std::vector<Landmarks>& faces) {

@@ -1,7 +1,9 @@
 #include "fingerprint.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 #include "nv12.h"
@@ -12,6 +14,8 @@ namespace {
 constexpr int mostRows = 512;
 /// Brightest minus darkest value that still counts as no contrast: black is clipped, but for a few hot pixels' glow.
 constexpr int leastContrast = 8;
+/// Mean distance of a colour difference from grey's that is no noise of the dark.
+constexpr int64_t leastTint = 8;
 
 /// FxHash of Firefox and rustc, one multiplication a word; the finaliser of MurmurHash3 (public domain) ends it, so
 /// that the bits which are kept depend on all.
@@ -35,18 +39,42 @@ struct Seen {
   uint8_t darkest = 255;
   uint8_t brightest = 0;
 
-  void look(const Rows& rows, int step, bool forContrast) {
+  template <typename Row>
+  void look(const Rows& rows, int step, const Row& also) {
     for (int y = 0; y < rows.count; y += step) {
       const uint8_t* row = rows.first + static_cast<size_t>(y) * rows.stride;
-      for (size_t at = 0; forContrast && at < rows.length; ++at) {
-        darkest = std::min(darkest, row[at]);
-        brightest = std::max(brightest, row[at]);
-      }
       for (size_t at = 0; at < rows.length; at += sizeof(uint64_t)) {
         uint64_t word = 0;
         std::memcpy(&word, row + at, std::min(sizeof word, rows.length - at));
         state = mix(state, word);
       }
+      also(row, rows.length);
+    }
+  }
+
+  void lookWithContrast(const Rows& rows, int step) {
+    look(rows, step, [this](const uint8_t* row, size_t length) {
+      for (size_t at = 0; at < length; ++at) {
+        darkest = std::min(darkest, row[at]);
+        brightest = std::max(brightest, row[at]);
+      }
+    });
+  }
+
+  /// A dark lens has noise for colours; a picture that is green, or blue for want of a signal, has one all over.
+  void lookForTint(const Rows& rows, int step) {
+    std::array<int64_t, 2> sums{};
+    int64_t pairs = 0;
+    look(rows, step, [&](const uint8_t* row, size_t length) {
+      for (size_t at = 0; at + 1 < length; at += 2) {
+        for (size_t plane = 0; plane < 2; ++plane) sums[plane] += row[at + plane] - 128;
+      }
+      pairs += static_cast<int64_t>(length / 2);
+    });
+    for (const int64_t sum : sums) {
+      if (std::abs(sum) < leastTint * pairs) continue;
+      darkest = 0;
+      brightest = 255;
     }
   }
 };
@@ -60,10 +88,10 @@ double fingerprint(const View& picture) {
   if (picture.nv12 != nullptr) {
     const Nv12Size& size = picture.nv12->size();
     const size_t pairs = 2 * static_cast<size_t>(size.pairs());
-    seen.look({picture.nv12->bytes(), width, width, size.height}, step, true);
-    seen.look({picture.nv12->bytes() + size.luma(), pairs, pairs, size.chromaRows()}, step, false);
+    seen.lookWithContrast({picture.nv12->bytes(), width, width, size.height}, step);
+    seen.lookForTint({picture.nv12->bytes() + size.luma(), pairs, pairs, size.chromaRows()}, step);
   } else {
-    seen.look({picture.pixels, width * 3, picture.stride, picture.height}, step, true);
+    seen.lookWithContrast({picture.pixels, width * 3, picture.stride, picture.height}, step);
   }
   if (seen.brightest - seen.darkest < leastContrast) return 0;
   const uint64_t state = seen.state;

@@ -3,9 +3,17 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nv12.h"
 #include "simd.h"
 
 namespace facelatch {
+
+View View::withPixels() const {
+  View view = *this;
+  if (pixels == nullptr && nv12 != nullptr) view.pixels = nv12->rgb().data();
+  return view;
+}
+
 namespace {
 
 /// The source pixels one output pixel is made of along one axis: `count` weights for pixels first, first + 1, ...

@@ -22,8 +22,8 @@ struct View {
   uint64_t id = 0;
   const Nv12* nv12 = nullptr;
 
-  /// With pixels, for whoever reads them.
-  View rgb() const;
+  /// For whoever reads them.
+  View withPixels() const;
 };
 
 struct Box {

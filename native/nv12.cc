@@ -3,15 +3,7 @@
 #include <cmath>
 #include <utility>
 
-#include "image.h"
-
 namespace facelatch {
-
-View View::rgb() const {
-  View view = *this;
-  if (pixels == nullptr && nv12 != nullptr) view.pixels = nv12->rgb().data();
-  return view;
-}
 
 YuvColours YuvColours::of(double kr, double kb, bool full) {
   // ITU-R BT.601 and BT.709: E'Y = Kr R + Kg G + Kb B, E'Cr = (R - E'Y) / (2 (1 - Kr)), E'Cb likewise of B.

@@ -38,6 +38,27 @@ YuvColours coloursOf(const GstVideoInfo& info) {
   return colours;
 }
 
+/// Null for a buffer that is not what its caps say, or of another format.
+std::unique_ptr<Picture> copied(const GstVideoInfo& info, GstBuffer* buffer) {
+  GstVideoFrame frame;
+  if (!gst_video_frame_map(&frame, &info, buffer, GST_MAP_READ)) return nullptr;
+  const std::unique_ptr<GstVideoFrame, decltype(&gst_video_frame_unmap)> mapped(&frame, gst_video_frame_unmap);
+  const int width = GST_VIDEO_FRAME_WIDTH(&frame), height = GST_VIDEO_FRAME_HEIGHT(&frame);
+  std::vector<uint8_t> bytes;
+  if (GST_VIDEO_FRAME_FORMAT(&frame) == GST_VIDEO_FORMAT_NV12) {
+    const Nv12Size size{width, height};
+    bytes.reserve(size.bytes());
+    pack(frame, 0, static_cast<size_t>(width), height, bytes);
+    pack(frame, 1, 2 * static_cast<size_t>(size.pairs()), size.chromaRows(), bytes);
+    return std::make_unique<Picture>(std::move(bytes), size, coloursOf(info));
+  }
+  if (GST_VIDEO_FRAME_FORMAT(&frame) != GST_VIDEO_FORMAT_RGB) return nullptr;
+  const size_t length = static_cast<size_t>(width) * 3;
+  bytes.reserve(length * static_cast<size_t>(height));
+  pack(frame, 0, length, height, bytes);
+  return std::make_unique<Picture>(std::move(bytes), width, height);
+}
+
 }  // namespace
 
 Pipeline::Pipeline(Owned<GstElement> pipeline)
@@ -111,25 +132,8 @@ std::unique_ptr<Picture> pictureOf(GstSample* sample) {
   GstVideoInfo info;
   // Read from each sample: a camera may change its size in mid-stream.
   if (buffer == nullptr || caps == nullptr || !gst_video_info_from_caps(&info, caps)) return nullptr;
-  GstVideoFrame frame;
-  if (!gst_video_frame_map(&frame, &info, buffer, GST_MAP_READ)) return nullptr;
-  const int width = GST_VIDEO_FRAME_WIDTH(&frame), height = GST_VIDEO_FRAME_HEIGHT(&frame);
-  std::vector<uint8_t> bytes;
-  std::unique_ptr<Picture> picture;
-  if (GST_VIDEO_FRAME_FORMAT(&frame) == GST_VIDEO_FORMAT_NV12) {
-    const Nv12Size size{width, height};
-    bytes.reserve(size.bytes());
-    pack(frame, 0, static_cast<size_t>(width), height, bytes);
-    pack(frame, 1, 2 * static_cast<size_t>(size.pairs()), size.chromaRows(), bytes);
-    picture = std::make_unique<Picture>(std::move(bytes), size, coloursOf(info));
-  } else {
-    const size_t length = static_cast<size_t>(width) * 3;
-    bytes.reserve(length * static_cast<size_t>(height));
-    pack(frame, 0, length, height, bytes);
-    picture = std::make_unique<Picture>(std::move(bytes), width, height);
-  }
-  gst_video_frame_unmap(&frame);
-
+  std::unique_ptr<Picture> picture = copied(info, buffer);
+  if (!picture) return nullptr;
   const GstClockTime stamp = GST_BUFFER_PTS(buffer);
   const GstSegment* segment = gst_sample_get_segment(sample);
   const guint64 streamTime = GST_CLOCK_TIME_IS_VALID(stamp) && segment->format == GST_FORMAT_TIME

@@ -52,7 +52,7 @@ void bilinear(const View& picture, const Box& region, const Shot& shot, float* p
 }  // namespace
 
 void develop(const View& given, const Shot& shot, float* rows, std::vector<std::vector<uint8_t>>& kept) {
-  const View picture = given.rgb();
+  const View picture = given.withPixels();
   const size_t row = shot.values();
   const size_t pieces = shot.pieces();
   for (size_t i = 0; i < pieces; ++i) {

@@ -103,37 +103,36 @@ void CudaBuffer::release() {
 void TrtContext::show(const View& picture) {
   if (picture.id != 0 && picture.id == shown_) return;
   shown_ = 0;
-  const size_t bytes = CudaFrame::bytes(picture.width, picture.height);
-  if (frame.hold(bytes)) ++generation;
-  if (picture.nv12 != nullptr) {
-    showNv12(*picture.nv12);
-    shown_ = picture.id;
-    return;
-  }
-  *frame.host<CudaFrame>() = {picture.width, picture.height};
-  uint8_t* to = frame.host<uint8_t>() + sizeof(CudaFrame);
-  const size_t row = static_cast<size_t>(picture.width) * 3;
-  if (picture.stride == row) {
-    std::memcpy(to, picture.pixels, row * static_cast<size_t>(picture.height));
+  // Half of RGB's bytes cross the bus as NV12, and no processor of the host looks at a pixel.
+  const Nv12* nv12 = picture.nv12;
+  const Nv12Size size = nv12 != nullptr ? nv12->size() : Nv12Size{picture.width, picture.height};
+  const size_t whole = CudaFrame::bytes(size.width, size.height), bytes = nv12 != nullptr ? size.bytes() : whole;
+  if (frame.hold(whole)) ++generation;
+  staged_.hold(bytes);
+  if (nv12 != nullptr) {
+    nv12_.hold(bytes);
+    std::memcpy(staged_.host<void>(), nv12->bytes(), bytes);
   } else {
-    for (int y = 0; y < picture.height; ++y) {
-      std::memcpy(to + static_cast<size_t>(y) * row, picture.pixels + static_cast<size_t>(y) * picture.stride, row);
+    *staged_.host<CudaFrame>() = {size.width, size.height};
+    uint8_t* to = staged_.host<uint8_t>() + sizeof(CudaFrame);
+    const size_t row = static_cast<size_t>(size.width) * 3;
+    for (int y = 0; y < size.height; ++y, to += row) {
+      std::memcpy(to, picture.pixels + static_cast<size_t>(y) * picture.stride, row);
     }
   }
-  checkCuda(cudaMemcpyAsync(frame.device<void>(), frame.host<void>(), bytes, cudaMemcpyHostToDevice, stream),
-            "copy a picture");
+  void* there = nv12 != nullptr ? nv12_.device<void>() : frame.device<void>();
+  checkCuda(cudaMemcpyAsync(there, staged_.host<void>(), bytes, cudaMemcpyHostToDevice, stream), "copy a picture");
+  if (nv12 != nullptr) {
+    checkCuda(cudaRgb(stream, nv12_.device<uint8_t>(), size, nv12->colours(), frame.device<CudaFrame>()),
+              "convert a picture");
+  }
   shown_ = picture.id;
 }
 
-/// Half of RGB's bytes cross the bus, and no processor of the host looks at a pixel.
-void TrtContext::showNv12(const Nv12& picture) {
-  const size_t bytes = picture.size().bytes();
-  nv12_.hold(bytes);
-  std::memcpy(nv12_.host<void>(), picture.bytes(), bytes);
-  checkCuda(cudaMemcpyAsync(nv12_.device<void>(), nv12_.host<void>(), bytes, cudaMemcpyHostToDevice, stream),
-            "copy a picture");
-  checkCuda(cudaRgb(stream, nv12_.device<uint8_t>(), picture.size(), picture.colours(), frame.device<CudaFrame>()),
-            "convert a picture");
+void TrtContext::wait(const char* what) {
+  const cudaError_t done = cudaStreamSynchronize(stream);
+  if (done != cudaSuccess) shown_ = 0;  // whether the picture came there is not known
+  checkCuda(done, what);
 }
 
 std::unique_ptr<nvinfer1::IExecutionContext> TrtContext::contextOf(nvinfer1::ICudaEngine& engine) {

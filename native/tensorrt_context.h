@@ -92,7 +92,7 @@ struct TrtContext {
   std::unique_ptr<nvinfer1::IExecutionContext> contextOf(nvinfer1::ICudaEngine& engine);
   /// Before a context runs, as the memory may have moved.
   void lend(nvinfer1::IExecutionContext& context) const;
-  void wait(const char* what) { checkCuda(cudaStreamSynchronize(stream), what); }
+  void wait(const char* what);
 
   TrtLog log;
   PlanCache cache;
@@ -101,17 +101,17 @@ struct TrtContext {
   cudaStream_t stream = nullptr;
   std::unique_ptr<nvinfer1::IRuntime> runtime;
   std::vector<std::string> notes;
-  CudaBuffer frame;
+  /// A CudaFrame.
+  CudaBuffer frame{CudaBuffer::Where::device};
   /// Changes when memory moved that a captured graph knows by its address.
   uint64_t generation = 1;
 
  private:
   std::vector<char> build(const std::string& path, const std::vector<char>& model, const ModelSpec& spec);
 
-  void showNv12(const Nv12& picture);
-
   CudaBuffer scratch_{CudaBuffer::Where::device};
-  CudaBuffer nv12_;
+  CudaBuffer staged_{CudaBuffer::Where::host};
+  CudaBuffer nv12_{CudaBuffer::Where::device};
   uint64_t shown_ = 0;
 };
 

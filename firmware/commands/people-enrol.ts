@@ -112,11 +112,13 @@ export const samplesFromFiles = (files: readonly string[]): SampleSource =>
 export const samplesFromCamera = (source: string, seconds: number): SampleSource =>
   async function* (recognizer, config) {
     const { width, height, fps, stallSeconds } = config.camera
-    const camera = await openCamera({ source, width, height, fps, stallSeconds, realtime: false, loop: false }).catch(
-      (error: Error) => {
-        throw new UserError(error.message)
-      },
-    )
+    const camera = await openCamera({
+      ...{ source, width, height, fps, stallSeconds, realtime: false, loop: false },
+      // As the door will see them.
+      pixels: recognizer.pixels,
+    }).catch((error: Error) => {
+      throw new UserError(error.message)
+    })
     try {
       let begun: number | undefined
       for (;;) {

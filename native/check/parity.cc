@@ -115,6 +115,8 @@ struct Differences {
   double worstGiven = 0, worstOwn = 0, leastGiven = 1, leastOwn = 1, worstLiveness = 0;
   /// Pictures whose embedding is more than 1e-3 away, end to end.
   size_t far = 0;
+  /// The same, whose cosine is below 0.9999.
+  size_t turned = 0;
 };
 
 Differences compare(const std::vector<Answer>& reference, const std::vector<Answer>& found) {
@@ -142,6 +144,7 @@ Differences compare(const std::vector<Answer>& reference, const std::vector<Answ
     if (shift(a.faces[0].box, b.faces[0].box) > 20) continue;
     result.worstOwn = std::max(result.worstOwn, relative(a.own, b.own));
     result.far += relative(a.own, b.own) > 1e-3;
+    result.turned += dot(a.own, b.own) < 0.9999;
     for (size_t net = 0; net < a.liveness.size(); ++net) {
       result.worstLiveness = std::max(result.worstLiveness, std::fabs(double(a.liveness[net]) - b.liveness[net]));
     }
@@ -178,8 +181,12 @@ int parity(const Setup& setup, const std::string& folder, const std::string& pai
   int failed = fails(ofFull.otherCount == 0 && ofFull.unmatched == 0, "FP32 finds the same faces") +
                fails(ofFull.worstGiven < 1e-3, "FP32 embeddings within 1e-3 relative") +
                // Landmarks a ten-thousandth of a pixel apart make other 8-bit pixels of the aligned face here and
-               // there, and once in thousands a cut of whole pixels begins at the next one.
-               fails(ofFull.leastOwn >= 0.999, "FP32 cosine to the CPU's end to end at least 0.999") +
+               // there, and once
+               // in a thousand pictures a cut of whole pixels begins at the next one.
+               fails(ofFull.turned <= (pictures.size() + 999) / 1000,
+                     "FP32 cosine to the CPU's end to end at least 0.9999, but "
+                     "for one picture in a thousand") +
+               fails(ofFull.leastOwn >= 0.999, "and at least 0.999 in all") +
                fails(ofHalf.otherCount == 0 && ofHalf.unmatched == 0, "FP16 finds the same faces") +
                fails(ofHalf.worstBox <= 2, "FP16 boxes within 2 px") +
                fails(ofHalf.leastGiven >= 0.999, "FP16 cosine of the embedder at least 0.999") +

@@ -10,22 +10,6 @@
 
 namespace facelatch::check {
 namespace fs = std::filesystem;
-
-PicturePtr readPpm(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string magic;
-  int width = 0, height = 0, most = 0;
-  file >> magic >> width >> height >> most;
-  file.get();
-  if (!file || magic != "P6" || most != 255 || width < 1 || height < 1 || width > 16384 || height > 16384) {
-    throw std::runtime_error(path + " is no binary 8-bit PPM");
-  }
-  std::vector<uint8_t> pixels(static_cast<size_t>(width) * height * 3);
-  file.read(reinterpret_cast<char*>(pixels.data()), static_cast<std::streamsize>(pixels.size()));
-  if (!file) throw std::runtime_error(path + " is cut short");
-  return std::make_shared<Picture>(std::move(pixels), width, height);
-}
-
 namespace {
 
 /// As NV12 of BT.601 where the setup wants that. The colour differences of four pixels are those of their mean.
@@ -55,10 +39,27 @@ PicturePtr asWanted(const Setup& setup, PicturePtr picture) {
       chroma[1] = difference(mean[0], kr);
     }
   }
-  return std::make_shared<Picture>(std::move(bytes), size, YuvColours::of(kr, kb, false));
+  YuvColours colours = YuvColours::of(kr, kb, false);
+  colours.onColumn = false;
+  return std::make_shared<Picture>(std::move(bytes), size, colours);
 }
 
 }  // namespace
+
+PicturePtr readPpm(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string magic;
+  int width = 0, height = 0, most = 0;
+  file >> magic >> width >> height >> most;
+  file.get();
+  if (!file || magic != "P6" || most != 255 || width < 1 || height < 1 || width > 16384 || height > 16384) {
+    throw std::runtime_error(path + " is no binary 8-bit PPM");
+  }
+  std::vector<uint8_t> pixels(static_cast<size_t>(width) * height * 3);
+  file.read(reinterpret_cast<char*>(pixels.data()), static_cast<std::streamsize>(pixels.size()));
+  if (!file) throw std::runtime_error(path + " is cut short");
+  return std::make_shared<Picture>(std::move(pixels), width, height);
+}
 
 std::vector<NamedPicture> readPictures(const Setup& setup, const std::string& folder, size_t most) {
   std::vector<fs::path> files;
@@ -82,7 +83,7 @@ PicturePtr scene(const Setup& setup, const std::vector<NamedPicture>& pictures, 
   const int side = count == 1 ? 250 : 160;
   std::vector<float> planes(static_cast<size_t>(3) * side * side);
   for (size_t i = 0; i < count; ++i) {
-    const View view = pictures.at(i).picture->view().rgb();
+    const View view = pictures.at(i).picture->view().withPixels();
     resample(view, {0, 0, double(view.width), double(view.height)}, side, side, {{0, 0, 0}, {1, 1, 1}, false},
              planes.data());
     const int left = count == 1 ? 195 : static_cast<int>(i % 4) * side;
