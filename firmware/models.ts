@@ -16,7 +16,7 @@ import type { Config } from './config.js'
 import {
   checkEmbedderName,
   chooseEmbedder,
-  laxThreshold,
+  laxThresholds,
   ModelError,
   spaceOf,
   thresholdsOf,
@@ -54,7 +54,7 @@ export async function checkLiveness(config: Config): Promise<void> {
 /** What everybody must know who hangs this on a door. */
 export async function warnings(config: Config): Promise<readonly string[]> {
   const photos = await photosOpen(config)
-  return [...(photos === undefined ? [] : [photos]), ...laxThreshold(config, readManifest())]
+  return [...(photos === undefined ? [] : [photos]), ...laxThresholds(config, readManifest())]
 }
 
 async function photosOpen(config: Config): Promise<string | undefined> {
@@ -187,7 +187,7 @@ export async function checkChoice(config: Config): Promise<void> {
  * @throws ModelError, one line each.
  */
 export async function checkModels(config: Config): Promise<{ readonly warnings: readonly string[] }> {
-  const lax = laxThreshold(config, readManifest())
+  const lax = laxThresholds(config, readManifest())
   if (config.recognizer.models === '' && !isFolder(modelsFolder(config))) {
     await checkChoice({ ...config, recognizer: { ...config.recognizer, liveness: 'off' } })
     return { warnings: lax }

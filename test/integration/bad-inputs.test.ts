@@ -274,7 +274,7 @@ t.test('models', async (t) => {
   expect(t, 'a better net that is damaged', await facelatch(['models', 'verify', '--config', home.config]), 1, named)
   const doctor = await facelatch(['doctor', '--config', home.config])
   t.equal(doctor.code, 1)
-  t.match(doctor.stdout, /FAULT models +mobilefacenet-128: file has 18 bytes .* so that mobilefacenet-192 is used/)
+  t.match(doctor.stdout, /FAULT embedder +mobilefacenet-128: file has 18 bytes .* so that mobilefacenet-192 is used/)
   const other = startAppliance(t, home)
   const told = async () => (await other.events()).find(({ type }) => type === 'embedder_fallback')
   await until('the door tells it', async () => (await told()) !== undefined)

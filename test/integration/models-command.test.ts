@@ -9,7 +9,7 @@ import { makeHome, root } from '../support/appliance.js'
 import { makeProgram } from '../support/program.js'
 import { temporaryDirectory } from '../support/temp.js'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const built = (name: string) => join(root, 'models/built', name)
 const sumOf = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex')
