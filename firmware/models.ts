@@ -162,6 +162,10 @@ export async function chooseModels(config: Config, manifest = readManifest()): P
   }
 }
 
+/** One line for each better embedder that is damaged. */
+export const passedOverLines = ({ passedOver, embedder }: ChosenModels): string[] =>
+  passedOver.map((one) => `${formatProblem(one)}; until then ${embedder} runs instead`)
+
 /** Files that are there and are not what the manifest names, in use or not. */
 export async function damagedModels(config: Config): Promise<Problem[]> {
   const folder = modelsFolder(config)
@@ -192,8 +196,7 @@ export async function checkModels(config: Config): Promise<{ readonly warnings: 
     await checkChoice({ ...config, recognizer: { ...config.recognizer, liveness: 'off' } })
     return { warnings: lax }
   }
-  const { passedOver } = await chooseModels(config)
-  return { warnings: [...passedOver.map(formatProblem), ...lax] }
+  return { warnings: [...passedOverLines(await chooseModels(config)), ...lax] }
 }
 
 const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true

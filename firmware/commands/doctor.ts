@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
-import { native } from '../adapters/recognizer-native.js'
+import { loadRecognizer, native } from '../adapters/recognizer-native.js'
 import { wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { parseRules } from '../domain/rules-parse.js'
 import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
+import { chooseModels } from '../models.js'
 import type { LineReport } from '../ports.js'
 import { nativeRemedy } from '../root.js'
 import { secretProblems, sharedSecrets } from '../secrets.js'
@@ -16,7 +17,6 @@ import { hostFindings } from './doctor-host.js'
 import { livenessFindings, modelFindings } from './doctor-models.js'
 import { storeFindings } from './doctor-store.js'
 import { type Finding, fault, faultOf, note, ok } from './findings.js'
-import { openRecognizer } from './recognition.js'
 import { serviceFindings } from './service-reads.js'
 
 const usage = `usage: facelatch doctor [--config FILE] [--json]
@@ -80,7 +80,7 @@ async function nativeAddon(): Promise<Finding[]> {
 
 async function engine(config: Config): Promise<Finding[]> {
   try {
-    const recognizer = await openRecognizer(config)
+    const recognizer = await loadRecognizer(await chooseModels(config))
     await recognizer.close()
     const { engine, fallback, notes } = recognizer
     return [
