@@ -34,16 +34,16 @@ function contactProblems({ door, gpio }: Parts): string[] {
   return problems
 }
 
-/** At 0 one vote would do, no vote would count, or the first one against somebody could not be counted. */
-const aboveZero = [
-  ...(['minVotes', 'minUnknownVotes', 'revokeVotes', 'maxVotes', 'maxPerFrame'] as const),
-  ...(['halfLifeMs', 'maxAgeMs', 'freshMs', 'fullQuality', 'clear'] as const),
-]
+/** Below 1 less than one vote would do, no vote would be kept, or the first one against somebody could not be counted. */
+const atLeastOne = ['minVotes', 'minUnknownVotes', 'revokeVotes', 'maxVotes', 'maxPerFrame'] as const
+/** Divided by, or ages that no vote is below. */
+const aboveZero = ['halfLifeMs', 'maxAgeMs', 'freshMs', 'fullQuality', 'clear'] as const
 
 function voteProblems({ votes }: Parts): string[] {
-  const problems = aboveZero
-    .filter((key) => votes[key] === 0)
-    .map((key) => `votes.${key} is 0, and must be more; leave it out for its default`)
+  const problems = [
+    ...atLeastOne.filter((key) => votes[key] < 1).map((key) => `votes.${key} is ${votes[key]}, and must be 1 or more`),
+    ...aboveZero.filter((key) => votes[key] === 0).map((key) => `votes.${key} is 0, and must be more`),
+  ].map((problem) => `${problem}; leave it out for its default`)
   if (votes.minVotes > votes.maxVotes)
     problems.push(
       `votes.minVotes ${votes.minVotes} is more than the votes that are kept, votes.maxVotes ${votes.maxVotes}: nobody would be known; make it smaller`,

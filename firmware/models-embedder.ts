@@ -1,5 +1,13 @@
 /** Which embedder runs, from which similarity on two faces are one, and whose templates may be compared. */
-import { findModel, type Manifest, type ModelEntry, type Problem, verifyModel } from './adapters/models-manifest.js'
+import {
+  findModel,
+  type Manifest,
+  type ModelEntry,
+  type Problem,
+  type Threshold,
+  thresholdOf,
+  verifyModel,
+} from './adapters/models-manifest.js'
 import { UserError } from './app/errors.js'
 import type { Config } from './config.js'
 
@@ -79,25 +87,40 @@ export function thresholdsOf(
 }
 
 /** With the classifier in use: the mean of somebody's templates is nearer to strangers than each of them. */
-export function measured(config: Config, { threshold, thresholds }: ModelEntry): number | undefined {
-  return (config.recognizer.classifier === 'imprinting' ? thresholds?.imprinting : threshold)?.similarity
+const thresholdIn = (config: Config, entry: ModelEntry): Threshold | undefined =>
+  thresholdOf(entry, config.recognizer.classifier === 'imprinting' ? 'imprinting' : 'nearest')
+
+export const measured = (config: Config, entry: ModelEntry): number | undefined =>
+  thresholdIn(config, entry)?.similarity
+
+/** By what strangers may get in who should not: a threshold below the measured one, one that nobody measured, or one that was forced. */
+export function laxThresholds(config: Config, manifest: Manifest): string[] {
+  const { threshold, embedder } = config.recognizer
+  const used =
+    embedder === 'auto' ? candidates(manifest, config) : manifest.models.filter(({ name }) => name === embedder)
+  return used.flatMap((entry) => {
+    const least = thresholdIn(config, entry)
+    const measure = `run "facelatch evaluate identification --embedder ${entry.name} --write-threshold"`
+    if (threshold === null)
+      return least?.forced === undefined
+        ? []
+        : [
+            `the threshold ${least.similarity} of ${entry.name} was written with --force, although ${least.forced}; ${measure}`,
+          ]
+    if (least === undefined)
+      return [
+        `recognizer.threshold ${threshold} is a guess, for nobody has measured how similar strangers are to ${embedder}; ${measure}, and set it to null`,
+      ]
+    if (threshold >= least.similarity) return []
+    return [
+      `recognizer.threshold ${threshold} is below ${least.similarity}, which was measured for ${embedder}: strangers are let in more often; raise it, or set it to null`,
+    ]
+  })
 }
 
-/** A configured threshold that nobody measured, or below the measured one, which was chosen by strangers: one line, or none. */
-export function laxThreshold(config: Config, { models }: Manifest): string[] {
-  const { threshold, embedder } = config.recognizer
-  const entry = models.find(({ name }) => name === embedder)
-  if (threshold === null || entry === undefined) return []
-  const least = measured(config, entry)
-  if (least === undefined)
-    return [
-      `recognizer.threshold ${threshold} is a guess, for nobody has measured how similar strangers are to ${embedder}; run "facelatch evaluate identification --embedder ${embedder} --write-threshold", and set it to null`,
-    ]
-  if (threshold >= least) return []
-  return [
-    `recognizer.threshold ${threshold} is below ${least}, which was measured for ${embedder}: strangers are let in more often; raise it, or set it to null`,
-  ]
-}
+/** On how many people the threshold in use was measured: of more, strangers resemble somebody more often. */
+export const measuredPeople = (config: Config, entry: ModelEntry): number | undefined =>
+  config.recognizer.threshold === null ? thresholdIn(config, entry)?.measured?.people : undefined
 
 /**
  * Whose templates can be compared: those of one net. What users convert has the name that they gave it, and may be another net

@@ -16,7 +16,7 @@ import type { Config } from './config.js'
 import {
   checkEmbedderName,
   chooseEmbedder,
-  laxThreshold,
+  laxThresholds,
   ModelError,
   spaceOf,
   thresholdsOf,
@@ -54,7 +54,7 @@ export async function checkLiveness(config: Config): Promise<void> {
 /** What everybody must know who hangs this on a door. */
 export async function warnings(config: Config): Promise<readonly string[]> {
   const photos = await photosOpen(config)
-  return [...(photos === undefined ? [] : [photos]), ...laxThreshold(config, readManifest())]
+  return [...(photos === undefined ? [] : [photos]), ...laxThresholds(config, readManifest())]
 }
 
 async function photosOpen(config: Config): Promise<string | undefined> {
@@ -162,6 +162,10 @@ export async function chooseModels(config: Config, manifest = readManifest()): P
   }
 }
 
+/** One line for each better embedder that is damaged. */
+export const passedOverLines = ({ passedOver, embedder }: ChosenModels): string[] =>
+  passedOver.map((one) => `${formatProblem(one)}; until then ${embedder} runs instead`)
+
 /** Files that are there and are not what the manifest names, in use or not. */
 export async function damagedModels(config: Config): Promise<Problem[]> {
   const folder = modelsFolder(config)
@@ -187,13 +191,12 @@ export async function checkChoice(config: Config): Promise<void> {
  * @throws ModelError, one line each.
  */
 export async function checkModels(config: Config): Promise<{ readonly warnings: readonly string[] }> {
-  const lax = laxThreshold(config, readManifest())
+  const lax = laxThresholds(config, readManifest())
   if (config.recognizer.models === '' && !isFolder(modelsFolder(config))) {
     await checkChoice({ ...config, recognizer: { ...config.recognizer, liveness: 'off' } })
     return { warnings: lax }
   }
-  const { passedOver } = await chooseModels(config)
-  return { warnings: [...passedOver.map(formatProblem), ...lax] }
+  return { warnings: [...passedOverLines(await chooseModels(config)), ...lax] }
 }
 
 const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true

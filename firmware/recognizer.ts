@@ -1,7 +1,6 @@
 /** The recognizer process's composition root: camera, nets and pipeline, driven by the supervisor's messages. */
 import { performance } from 'node:perf_hooks'
 import { systemClock } from './adapters/clock-system.js'
-import { formatProblem } from './adapters/models-manifest.js'
 import { peakMemory } from './adapters/process-memory.js'
 import { cameraFault, loadRecognizer, openCamera, stuckPipelines } from './adapters/recognizer-native.js'
 import { createTrainer, forgetMachines } from './adapters/trainer-thread.js'
@@ -11,7 +10,7 @@ import type { FromRecognizer, ToRecognizer } from './app/messages.js'
 import { type Judged, Pipeline } from './app/pipeline.js'
 import { cameraOptions, sessionOptions } from './camera.js'
 import type { Config } from './config.js'
-import { type ChosenModels, chooseModels } from './models.js'
+import { type ChosenModels, chooseModels, passedOverLines } from './models.js'
 import type { Picture, Recognizer } from './ports.js'
 
 /** How often the supervisor hears from a recognizer that has nothing to tell, ms. */
@@ -76,7 +75,7 @@ async function configure(config: Config): Promise<void> {
     closed: (stuck) => send({ type: 'camera', status: 'closed', stuck }),
   })
   const { engine, embedder, threshold, fallback, notes } = loaded
-  const passedOver = setup.passedOver.map((one) => `${formatProblem(one)}; until then ${embedder} runs instead`)
+  const passedOver = passedOverLines(setup)
   send({ type: 'ready', engine, embedder, threshold, notes, passedOver, ...(fallback !== null && { fallback }) })
 }
 

@@ -66,6 +66,8 @@ export interface Threshold {
   basis: string
   /** On how much of everything, e.g. `{ strangers: 600 }`: what is measured on less does not take its place. */
   measured?: Readonly<Record<string, number>>
+  /** Why it should not have been written, and was with `--force`. */
+  forced?: string
   /** Measured on more, and replaced: a laxer one measured on less than this is not taken either. */
   standard?: { readonly similarity: number; readonly measured: Readonly<Record<string, number>> }
 }
@@ -259,6 +261,7 @@ function entryFault(entry: Record<string, unknown>): string | undefined {
     if (role === 'embedder' && !((value.similarity as number) > 0 && (value.similarity as number) <= 1))
       return `${key}.similarity is ${value.similarity}, not above 0 and at most 1`
     if (typeof value.basis !== 'string') return `${key}.basis is not text`
+    if (value.forced !== undefined && typeof value.forced !== 'string') return `${key}.forced is not text`
     const { measured = {} } = value
     if (!isRecord(measured) || !isNumbers(Object.values(measured), Object.keys(measured).length))
       return `${key}.measured is not a table of counts`

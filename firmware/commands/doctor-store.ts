@@ -2,10 +2,12 @@
 import { existsSync } from 'node:fs'
 import { access, constants } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { findModel } from '../adapters/models-manifest.js'
 import { findKey } from '../adapters/store-key.js'
 import type { Config } from '../config.js'
 import { enrolAgain } from '../domain/enrolment.js'
 import { chooseModels, readManifest } from '../models.js'
+import { measuredPeople } from '../models-embedder.js'
 import type { StoreCare } from '../ports.js'
 import { openConfigured } from '../store.js'
 import { type Finding, fault, note, ok } from './findings.js'
@@ -42,6 +44,7 @@ export async function storeFindings(config: Config): Promise<Finding[]> {
       people.length === 0
         ? note('store', 'nobody is enrolled', 'facelatch people add NAME --images DIR')
         : ok('store', `${people.length} people, ${count} events`),
+      ...(models === undefined ? [] : crowd(config, models.embedder, people.length)),
       ...(missing === undefined ? [] : [fault('people', missing.what, missing.remedy)]),
       ...cared,
     ]
@@ -49,6 +52,13 @@ export async function storeFindings(config: Config): Promise<Finding[]> {
     const message = error instanceof Error ? error.message : String(error)
     return [fault('store', message, 'check store.path')]
   }
+}
+
+function crowd(config: Config, embedder: string, people: number): Finding[] {
+  const most = measuredPeople(config, findModel(readManifest(), embedder))
+  if (most === undefined || people <= most) return []
+  const what = `${people} people are enrolled, and the threshold of ${embedder} was measured with ${most}: the more there are, the more strangers resemble one of them`
+  return [note('people', what, 'facelatch evaluate identification --write-threshold with as many people')]
 }
 
 const namedEmbedders = () => readManifest().models.flatMap(({ role, name }) => (role === 'embedder' ? [name] : []))

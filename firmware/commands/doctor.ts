@@ -1,14 +1,12 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
-import type { Problem } from '../adapters/models-manifest.js'
-import { native } from '../adapters/recognizer-native.js'
+import { loadRecognizer, native } from '../adapters/recognizer-native.js'
 import { wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { parseRules } from '../domain/rules-parse.js'
 import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
-import { chooseModels, damagedModels, detectorName, livenessFault, readManifest } from '../models.js'
-import { betterThan, laxThreshold } from '../models-embedder.js'
+import { chooseModels } from '../models.js'
 import type { LineReport } from '../ports.js'
 import { nativeRemedy } from '../root.js'
 import { secretProblems, sharedSecrets } from '../secrets.js'
@@ -16,9 +14,9 @@ import { readArguments, readConfig } from './arguments.js'
 import { crashFindings } from './doctor-crashes.js'
 import { fanFindings } from './doctor-fan.js'
 import { hostFindings } from './doctor-host.js'
+import { livenessFindings, modelFindings } from './doctor-models.js'
 import { storeFindings } from './doctor-store.js'
-import { type Finding, fault, note, ok } from './findings.js'
-import { openRecognizer } from './recognition.js'
+import { type Finding, fault, faultOf, note, ok } from './findings.js'
 import { serviceFindings } from './service-reads.js'
 
 const usage = `usage: facelatch doctor [--config FILE] [--json]
@@ -33,8 +31,8 @@ export async function main(args: string[]): Promise<number> {
     machine,
     (config: Config) => serviceFindings(config, values.config),
     nativeAddon,
-    models,
-    liveness,
+    modelFindings,
+    livenessFindings,
     engine,
     camera,
     hostFindings,
@@ -58,14 +56,6 @@ const signs = { ok: 'ok   ', note: 'note ', fault: 'FAULT' }
 const line = ({ check, level, what, remedy }: Finding) =>
   `${signs[level]} ${check.padEnd(9)} ${what}${remedy ? ` → ${remedy}` : ''}`
 
-/** An error's own line already ends in its remedy, after the last semicolon. */
-function faultOf(check: string, error: unknown, remedy: string): Finding {
-  const [what, ...rest] = String((error as Error).message)
-    .split('\n')[0]!
-    .split('; ')
-  return fault(check, what!, rest.join('; ') || remedy)
-}
-
 async function machine(): Promise<Finding[]> {
   const board = await readFile('/proc/device-tree/model', 'utf8').then(
     (text) => text.replace(/\0+$/, ''),
@@ -88,58 +78,9 @@ async function nativeAddon(): Promise<Finding[]> {
   }
 }
 
-async function models(config: Config): Promise<Finding[]> {
-  const damaged = await damagedModels(config)
-  try {
-    const { embedder, threshold, passedOver } = await chooseModels(config)
-    const manifest = readManifest()
-    const better = passedOver.length > 0 ? undefined : betterThan(config, manifest, embedder)
-    return [
-      ok('models', `detector ${detectorName(config)}, embedder ${embedder}, threshold ${threshold}`),
-      ...damaged.map((problem) => damage(problem, passedOver, embedder)),
-      ...(better === undefined ? [] : [moving(better, embedder)]),
-      ...laxThreshold(config, manifest).map((what) => faultOf('models', new Error(what), 'raise it')),
-    ]
-  } catch (error) {
-    return String((error as Error).message)
-      .split('\n')
-      .map((message) =>
-        faultOf('models', new Error(message.replace(/: (?=run |download )/, '; ')), 'run "facelatch models build"'),
-      )
-  }
-}
-
-function damage({ model, what, where, remedy }: Problem, passedOver: readonly Problem[], used: string): Finding {
-  if (!passedOver.some((other) => other.model === model)) return note('models', `${what} (${where})`, remedy)
-  return fault(
-    'models',
-    `${what} (${where}), so that ${used} is used, and whoever has no templates of it not known`,
-    remedy,
-  )
-}
-
-const moving = (better: string, used: string): Finding =>
-  note(
-    'models',
-    `recognizer.embedder is "auto", and takes ${better} once that is installed: everybody then has to be enrolled again`,
-    `set recognizer.embedder to "${used}" to keep it`,
-  )
-
-async function liveness(config: Config): Promise<Finding[]> {
-  const mode = config.recognizer.liveness
-  const missing = await livenessFault(config).catch((error: Error) => error.message)
-  if (mode === 'require') return missing === undefined ? [ok('liveness', 'only living faces open the door')] : []
-  const what = `recognizer.liveness is "${mode}": a photo of a resident opens the door`
-  return [
-    missing === undefined
-      ? note('liveness', what, 'set recognizer.liveness to "require"')
-      : note('liveness', `${what}; ${missing}`, 'install the models, then set recognizer.liveness to "require"'),
-  ]
-}
-
 async function engine(config: Config): Promise<Finding[]> {
   try {
-    const recognizer = await openRecognizer(config)
+    const recognizer = await loadRecognizer(await chooseModels(config))
     await recognizer.close()
     const { engine, fallback, notes } = recognizer
     return [

@@ -82,7 +82,7 @@ export async function main(args: string[]): Promise<number> {
   if (values.json) console.log(JSON.stringify(result))
   else printGrids(heading(result), grids(result))
   if (writes) {
-    const doubt = tooFew(result.counts) ?? faceless(result)
+    const doubt = tooFew(result.counts) ?? faceless(result) ?? locking(result)
     write(livenessNets[0]!, thresholdFrom(result), 'nearest', { data: name, doubt, force })
   }
   if (report !== undefined) writeReport(report, page(result))
@@ -252,5 +252,12 @@ const sizesOf = (
 /** What of a kind of attack shows no face was no attack, and what it was is not known. */
 function faceless({ left, fused }: Evaluated): string | undefined {
   const kind = Object.keys(left).find((one) => one !== 'live' && !(one in fused.inUse.apcer))
-  return kind === undefined ? undefined : `in none of the pictures of kind ${kind} ten frames of a subject show a face`
+  return kind === undefined
+    ? undefined
+    : `in none of the pictures of kind ${kind} do ${framesTogether} frames of a subject show a face`
+}
+
+function locking({ fused }: Evaluated): string | undefined {
+  const { count, of } = fused.crossValidated.bpcer
+  return 2 * count > of ? `${count} of ${of} living faces would be refused` : undefined
 }

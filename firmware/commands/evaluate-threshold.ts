@@ -41,9 +41,13 @@ export function write(
   const standard = old?.standard ?? (old?.measured && { similarity: old.similarity, measured: old.measured })
   const against = doubt ?? laxerFromLess(threshold, standard)
   expectEnough(data, against, force)
-  const basis = against === undefined ? threshold.basis : `${threshold.basis} Forced, although ${against}.`
   const kept = standardAfter(threshold, standard)
-  writeThreshold(manifestPath(), model, { ...threshold, basis, ...(kept && { standard: kept }) }, classifier)
+  writeThreshold(
+    manifestPath(),
+    model,
+    { ...threshold, ...(against !== undefined && { forced: against }), ...(kept && { standard: kept }) },
+    classifier,
+  )
   console.error(
     `${model}: threshold ${threshold.similarity} written to ${manifestPath()}; the door takes it at its next start`,
   )

@@ -1,9 +1,8 @@
 import { findModel } from '../adapters/models-manifest.js'
-import type { RecognizerSetup } from '../adapters/recognizer-native.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { tooFewStrangers } from '../evaluation/support.js'
-import { chooseModels, detectorName, readManifest } from '../models.js'
+import { chooseModels, detectorName, passedOverLines, readManifest } from '../models.js'
 import { measured } from '../models-embedder.js'
 import { readArguments, readConfig } from './arguments.js'
 import { type AttractionResult, runAttraction } from './evaluate-attraction.js'
@@ -185,7 +184,8 @@ export async function embed(
   // Somebody has to measure a first threshold: at this one nobody is known.
   const threshold = configured ?? (entry && measured(classified, entry) === undefined ? 1 : null)
   const chosen: Config = { ...classified, recognizer: { ...classified.recognizer, threshold } }
-  const setup: RecognizerSetup = await chooseModels(chosen)
+  const setup = await chooseModels(chosen)
+  for (const line of passedOverLines(setup)) console.error(`facelatch: ${line}`)
   const detector = detectorName(chosen)
   const files = [detector, setup.embedder].flatMap((model) => Object.values(findModel(manifest, model).files))
   const sums = files.map(({ sha256 }) => sha256)

@@ -1,7 +1,7 @@
 /** `facelatch models convert`: a FaceNet that the user has becomes an embedder of the manifest. */
 import { createHash } from 'node:crypto'
 import { constants, readFileSync } from 'node:fs'
-import { access, mkdir, open, rename, rm } from 'node:fs/promises'
+import { access, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { addModel, type ModelEntry, replaceable, withModel } from '../adapters/models-manifest.js'
 import { UserError, wrongUsage } from '../app/errors.js'
@@ -28,7 +28,6 @@ export async function main(files: readonly string[], options: Options, config: C
   const manifest = readManifest()
   const old = replaceable(manifest, name)
   const folder = modelsFolder(config)
-  await mkdir(folder, { recursive: true })
   for (const written of [folder, dirname(manifestPath())]) await expectWritable(written)
 
   const { bytes, ...shape } = await convert(file, normalise === 'whiten')
@@ -58,7 +57,9 @@ const told = ({ origin }: ModelEntry) => (origin.type === 'converted' ? origin.f
 
 async function expectWritable(folder: string): Promise<void> {
   await access(folder, constants.W_OK).catch(({ code }: NodeJS.ErrnoException) => {
-    throw new UserError(`${folder} cannot be written (${code}); run this as the user it belongs to`)
+    throw new UserError(
+      `${folder} cannot be written (${code}); ${code === 'ENOENT' ? 'run "facelatch models build" first' : 'run this as the user it belongs to'}`,
+    )
   })
 }
 

@@ -125,6 +125,6 @@ async function download(entry: ModelEntry, wanted: ModelFile, folder: string): P
     })
   } catch (error) {
     const reason = (error as { cause?: Error }).cause?.message ?? (error as Error).message
-    return `${entry.name} cannot be downloaded from ${wanted.url} (${reason}); fetch it by hand and give its folder with --from`
+    return `cannot be downloaded from ${wanted.url} (${reason}); fetch it by hand and give its folder with --from`
   }
 }

@@ -5,7 +5,7 @@ import type { Config } from '../config.js'
 import { intersection } from '../domain/geometry.js'
 import { type Clarity, quality } from '../domain/quality.js'
 import type { Face } from '../domain/types.js'
-import { chooseModels } from '../models.js'
+import { chooseModels, passedOverLines } from '../models.js'
 import type { Picture, Recognizer } from '../ports.js'
 
 export interface SeenFace extends Face {
@@ -18,7 +18,12 @@ export interface SeenFace extends Face {
   readonly liveness?: readonly number[]
 }
 
-export const openRecognizer = async (config: Config): Promise<Recognizer> => loadRecognizer(await chooseModels(config))
+/** Whoever enrols with it or measures it is told when it is not the embedder that it should be. */
+export async function openRecognizer(config: Config): Promise<Recognizer> {
+  const setup = await chooseModels(config)
+  for (const line of passedOverLines(setup)) console.error(`facelatch: ${line}`)
+  return loadRecognizer(setup)
+}
 
 /**
  * How much a face is what the picture is of: its area inside the frame, less towards the edge. Bystanders are often as

@@ -130,7 +130,9 @@ t.test('from the frozen graph to 512 numbers of a face, by the commands users ha
   t.equal(measured.code, 0, measured.stderr)
   const { threshold, origin } = program.manifest().models.find(({ name }) => name === 'facenet')!
   t.match(threshold?.basis, /facelatch evaluate identification on album/)
-  t.match(threshold?.basis, /Forced, although 3 different strangers/)
+  t.match(threshold?.forced, /^3 different strangers/)
+  const doctor = await run('doctor', '--config', config)
+  t.match(doctor.stdout, /of facenet was written with --force, although 3 different strangers/)
   t.same(origin, { type: 'converted', from: '20180402-114759.pb' })
 
   const imprinting = join(program.folder, 'imprinting.json')

@@ -10,7 +10,7 @@ import { makeProgram } from '../support/program.js'
 const evaluate = (folder: string, what: string, ...more: string[]) =>
   facelatch(['evaluate', what, '--data', join(folder, 'album'), '--cache', join(folder, 'cache'), ...more])
 
-t.setTimeout(180_000)
+t.setTimeout(300_000)
 
 t.test('own pictures: figures, a page, and no second look at the pictures', async (t) => {
   const folder = makeAlbum(t)
@@ -203,7 +203,8 @@ t.test('a threshold is not replaced by one that few people measured', async (t) 
     })
   }
   for (let i = 0; i < 10; i++)
-    cpSync(join(folder, 'album/Franck'), join(folder, 'album', `Franck ${i}`), { recursive: true })
+    for (const picture of franck.slice(0, 2))
+      cpSync(join(folder, 'album/Franck', picture), join(folder, 'album', `Franck ${i}`, picture))
   const again = await program.run([...measure, ...of])
   t.match(again, {
     code: 1,
@@ -213,7 +214,7 @@ t.test('a threshold is not replaced by one that few people measured', async (t) 
   const forced = await program.run([...measure, ...of, '--force'])
   t.match(forced, { code: 0, stderr: /mobilefacenet-192: threshold 0\.\d+ written/ })
   const { threshold } = program.manifest().models.find(({ name }) => name === 'mobilefacenet-192')!
-  t.match(threshold, { basis: /Forced, although 3 different strangers/, measured: { strangers: 3, people: 12 } })
+  t.match(threshold, { forced: /^3 different strangers/, measured: { strangers: 3, people: 12 } })
   t.ok(threshold!.similarity < 0.636)
   t.match(threshold!.standard, { similarity: 0.636, measured: { strangers: 600, people: 293, templates: 1465 } })
 })

@@ -1,8 +1,10 @@
 /** A printed photo of a resident, and the resident himself, before the real appliance. */
 import { mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import sharp from 'sharp'
 import t from 'tap'
 import { facelatch, makeHome, root, shared, startAppliance } from '../support/appliance.js'
+import { makeProgram } from '../support/program.js'
 import { type Owner, temporaryDirectory, until } from '../support/temp.js'
 
 const nets = ['minifasnet-v2.onnx', 'minifasnet-v1se.onnx']
@@ -105,4 +107,25 @@ t.test('require without the nets is refused in one line, and nothing is guarded'
   )
   t.equal(stderr.trim().split('\n').length, 1)
   t.notOk(readdirSync(home.folder).includes('gpio.jsonl'), 'no line was touched')
+})
+
+t.test('attacks without a face make no operating point', { skip }, async (t) => {
+  const folder = temporaryDirectory(t)
+  const program = makeProgram(t)
+  const before = program.manifest()
+  const blank = join(folder, 'blank.png')
+  const create = { width: 64, height: 64, channels: 3, background: '#686' } as const
+  await sharp({ create }).png().toFile(blank)
+  for (const subject of ['0001', '0003', '0005', '0007', '0009']) {
+    const at = (kind: string) => join(folder, 'data', kind, subject)
+    link(at('live'), frames('live', subject).slice(0, 10), (i) => `${i}.jpg`)
+    link(at('print'), frames('print', subject).slice(0, 20), (i) => `${i}.jpg`)
+    link(at('screen'), Array(10).fill(blank), (i) => `${i}.png`)
+  }
+  const { config } = makeHome(t, { recognizer: { models: modelsWithLiveness(folder) } })
+  const evaluate = ['evaluate', 'liveness', '--data', join(folder, 'data'), '--config', config, '--write-threshold']
+  const { code, stderr } = await program.run(evaluate)
+  t.equal(code, 1)
+  t.match(stderr, /no threshold is written from data: in none of the pictures of kind screen do 10 frames of a subject/)
+  t.same(program.manifest(), before)
 })

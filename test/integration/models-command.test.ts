@@ -1,6 +1,6 @@
 /** `facelatch models` as somebody uses it who does not know what can go wrong: nothing that was there is lost. */
 import { createHash } from 'node:crypto'
-import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { Graph } from '../../tools/models/onnx.js'
@@ -9,7 +9,7 @@ import { makeHome, root } from '../support/appliance.js'
 import { makeProgram } from '../support/program.js'
 import { temporaryDirectory } from '../support/temp.js'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const built = (name: string) => join(root, 'models/built', name)
 const sumOf = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex')
@@ -51,6 +51,11 @@ t.test('convert writes nothing before all of it is known to be right', async (t)
     t.match(stderr, message)
     t.equal(stderr.trim().split('\n').length, 1)
   }
+  const nowhere = join(folder, 'models')
+  const { config } = makeHome(t, { recognizer: { models: nowhere } })
+  const lost = await program.run(['models', 'convert', dlib, '--config', config])
+  t.match(lost, { code: 1, stderr: /models cannot be written \(ENOENT\); run "facelatch models build" first/ })
+  t.notOk(existsSync(nowhere))
   t.same({ files: sums(program.built), manifest: program.manifest() }, before, 'everything is as it was')
 })
 

@@ -39,6 +39,7 @@ t.test('a threshold of no embedder, and votes that decide nothing or too early',
   ])
   t.same(problems(t, { recognizer: { threshold: 0.6, embedder: 'dlib-resnet' } }), [])
   t.match(problems(t, { votes: { revokeVotes: 0, clear: 0 } }), [/votes.revokeVotes is 0/, /votes.clear is 0/])
+  t.match(problems(t, { votes: { minVotes: 0.1 } }), [/votes.minVotes is 0.1, and must be 1 or more; leave it out/])
   t.match(problems(t, { votes: { minVotes: 30 } }), [/votes.minVotes 30 is more than .* votes.maxVotes 20/])
   t.match(problems(t, { votes: { minQuality: 15 } }), [/votes.minQuality is above 1/])
 })
