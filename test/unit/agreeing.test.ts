@@ -33,6 +33,10 @@ const inner = (): Recognizer & { galleries: number } => ({
   setGallery() {
     this.galleries++
   },
+  changeGallery() {
+    this.galleries++
+    return []
+  },
   close: async () => {},
 })
 
