@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { askStatus, statusSocket } from '../adapters/status-socket.js'
+import { askStatus, statusSockets } from '../adapters/status-socket.js'
 import type { Account } from '../app/account.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
@@ -89,7 +89,7 @@ export async function main(args: string[]): Promise<number> {
 async function untilUnknown({ store: { path } }: Config, name: string, revision: number): Promise<void> {
   const deadline = performance.now() + confirmedMs
   for (;;) {
-    const account = (await askStatus(statusSocket(path)).catch(() => ({ galleryRevision: -1 }))) as Account | undefined
+    const account = (await askStatus(statusSockets(path)).catch(() => ({ galleryRevision: -1 }))) as Account | undefined
     if ((account?.galleryRevision ?? revision) >= revision) return
     if (performance.now() > deadline)
       throw new UserError(

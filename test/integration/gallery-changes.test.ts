@@ -1,7 +1,7 @@
 /** The commands change who is known while the door is guarded: what they acknowledge holds at the door. */
 import { join } from 'node:path'
 import t from 'tap'
-import { serveStatus, statusSocket } from '../../firmware/adapters/status-socket.js'
+import { serveStatus, statusSockets } from '../../firmware/adapters/status-socket.js'
 import { clip, facelatch, makeHome, startAppliance } from '../support/appliance.js'
 import { until } from '../support/temp.js'
 
@@ -47,7 +47,7 @@ t.test('a removal that the running facelatch does not confirm is done, and said 
     { code: 0 },
   )
   // In place of a facelatch that runs and gets no further.
-  const stuck = await serveStatus(statusSocket(path), () => ({ galleryRevision: 0 }))
+  const stuck = await serveStatus(statusSockets(path), () => ({ galleryRevision: 0 }))
   t.match(await facelatch(['people', 'remove', 'Alex', ...own]), {
     code: 1,
     stderr: /^facelatch: Alex is forgotten, but the facelatch that runs did not confirm it within 10 s: see .*\n$/,
