@@ -16,7 +16,12 @@ interface Whose {
   readonly count: number
 }
 
-/** Inside one turn, so that a part is of one moment. `shut`: templates in it that no known key opens. */
+/**
+ * Inside one turn, so that a part is of one moment. `shut`: templates in it that no known key opens.
+ *
+ * `+embedder` keeps SQLite from its index (https://www.sqlite.org/optoverview.html#unary): nearly all rows have that one,
+ * and each part would look at all of them.
+ */
 export async function readPart(
   sql: Statements,
   keyring: Keyring,
@@ -31,7 +36,7 @@ export async function readPart(
     const { whose, more } = within(
       await sql.all<Whose>(
         `SELECT person_id AS id, 0 AS revision, count(*) AS count FROM template
-         WHERE person_id > ? AND embedder = ? GROUP BY person_id ORDER BY person_id LIMIT ?`,
+         WHERE person_id > ? AND +embedder = ? GROUP BY person_id ORDER BY person_id LIMIT ?`,
         [told, embedder, peopleAPart],
       ),
     )
@@ -71,7 +76,7 @@ async function opened(sql: Statements, keyring: Keyring, embedder: string, whose
     sealed: Buffer
   }>(
     `SELECT template.id, person_id, name, embedder, key_id, sealed FROM template JOIN person ON person.id = person_id
-     WHERE embedder = ? AND person_id IN (SELECT value FROM json_each(?)) ORDER BY template.rowid`,
+     WHERE +embedder = ? AND person_id IN (SELECT value FROM json_each(?)) ORDER BY template.rowid`,
     [embedder, JSON.stringify(whose.map(({ id }) => id))],
   )
   const found = new Map<string, { person: string; embeddings: Float32Array[] }>()
