@@ -16,6 +16,7 @@ import { deferred } from './app/deferred.js'
 import { createEffects } from './app/effects.js'
 import { enrollingOptions } from './app/enrolling.js'
 import { peopleFollower } from './app/follow-people.js'
+import { GalleryFeed } from './app/gallery-feed.js'
 import { createHomeAssistant } from './app/home-assistant.js'
 import { Housekeeping } from './app/housekeeping.js'
 import type { FromRecognizer, ToRecognizer } from './app/messages.js'
@@ -155,14 +156,21 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
         if (message.type === 'sighting') latency.begin(message.decided, now)
         feed({ type: 'recognizer', message, now })
         latency.end()
+        if (message.type === 'gallery') gallery.taken(message.number)
       },
       lost: (reason, restartMs) => {
+        gallery.lost()
         feed({ type: 'recognizer-lost', reason, restartMs })
         operations.recognizerLost(reason)
       },
       said: (line) => isSign(line) && feed({ type: 'recognizer-said', line }),
     },
   )
+  const gallery = new GalleryFeed({
+    ...{ store, log: mainLog },
+    send: (number, part) => recognizer.send({ type: 'gallery', number, part }),
+  })
+  accountant.galleryRevision = () => gallery.revision
   const fan = await openFan(config, {
     clock,
     log: log('fan'),
@@ -187,6 +195,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
       cameraHost,
       struck: (on) => on && latency.struck(clock.now()),
       restartRecognizer: () => recognizer.restart({ type: 'stop' }),
+      gallery,
       tellRecognizer: (message) => recognizer.send(message),
       ownHealth: () => ({
         peakMemory: peakMemory(),
@@ -244,7 +253,10 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   recognizer.start()
 
   await followPeople()
-  const poll = setInterval(followPeople, galleryPollMs)
+  const poll = setInterval(() => {
+    gallery.retry()
+    void followPeople()
+  }, galleryPollMs)
   if (driverFor(config) === 'simulated') mainLog.warn('the lines are simulated: no real strike is driven')
   for (const warning of await warnings(config)) mainLog.warn(warning)
   const housekeeping = new Housekeeping(storeJobs(store, clock, { ...config.store, schedule: config.schedule }), {

@@ -15,3 +15,9 @@ export const memoryBudgets = { supervisor: 128 * mebibyte, recognizer: 288 * meb
  * long: with 2 MiB each of them is 25 MiB smaller.
  */
 export const nodeFlags = ['--max-semi-space-size=2'] as const
+
+/**
+ * SQLite's four threads would each keep what they have freed in an arena of their own (mallopt(3)): 2 MiB more, and an
+ * hour before they stop to grow. The recognizer's addon allows itself two.
+ */
+export const nodeEnvironment = { MALLOC_ARENA_MAX: '1' } as const

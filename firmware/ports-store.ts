@@ -18,6 +18,34 @@ export interface NewTemplate {
   readonly source: string
 }
 
+/** Somebody's templates as they are now. */
+export interface PersonTemplates {
+  readonly id: string
+  /** The name; absent where nobody is to be recognised by that id any more. */
+  readonly person?: string
+  readonly embeddings: readonly Float32Array[]
+}
+
+/** How far somebody has come who keeps a gallery. */
+export interface GalleryPlace {
+  /** Which opening of which store said so. */
+  readonly store: string
+  /** What he has is of this revision, but for whom he is still to be told of. */
+  readonly revision: number
+  /** While he is being told of everybody: the last one told of. */
+  readonly told?: string
+}
+
+export interface GalleryPart {
+  /** Each person as a whole. */
+  readonly people: readonly PersonTemplates[]
+  /** `first` and `rest`: of the whole gallery, in which nobody is who is in none of its parts. */
+  readonly scope: 'first' | 'rest' | 'changes'
+  /** There is more to be asked for at once. */
+  readonly more: boolean
+  readonly place: GalleryPlace
+}
+
 export interface Outgoing {
   readonly event: StoredEvent
   /** True when the event was not delivered at once: it waited for the broker, a restart, or an attempt failed. */
@@ -92,6 +120,11 @@ export interface Store {
   /** All templates of one person, of every embedder, oldest first; none when nobody has that name. */
   templates(name: string): Promise<NewTemplate[]>
   gallery(embedder: string): Promise<Template[]>
+  /**
+   * A few hundred templates of the gallery: of people who have changed since `after`, or the first of the whole where there
+   * is none or the store does not know the place. Ask again with the place that it answers.
+   */
+  galleryPart(embedder: string, after?: GalleryPlace): Promise<GalleryPart>
   /** False when the store took the place of a damaged one and knows nobody of then: it is empty, and yet not new. */
   isNew(): Promise<boolean>
   /** The highest N that a `visitor-N` ever had, also one who is forgotten; 0 for none. */

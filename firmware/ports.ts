@@ -7,6 +7,7 @@ import type { LineName } from './domain/lines.js'
 import type { Clarity } from './domain/quality.js'
 import type { Machine } from './domain/svm.js'
 import type { Box, Candidate, Face, Landmarks } from './domain/types.js'
+import type { PersonTemplates } from './ports-store.js'
 
 /** `now` is monotonic milliseconds shared by all processes of the machine; `wall` is for people and logs only. */
 export interface Clock {
@@ -110,6 +111,11 @@ export interface Recognizer {
     boxes?: readonly Box[],
   ): Promise<{ faces: Identified[]; timings: Partial<StageTimings> }>
   setGallery(templates: readonly Template[]): void
+  /**
+   * From now on these people have these names and templates, or none; the others stay. Answers why the templates of some
+   * cannot be compared: those are not recognised. `settled`: no more changes are known to follow at once.
+   */
+  changeGallery(people: readonly PersonTemplates[], settled: boolean): string[]
   close(): Promise<void>
 }
 

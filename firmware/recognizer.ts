@@ -6,6 +6,7 @@ import { cameraFault, loadRecognizer, openCamera, stuckPipelines } from './adapt
 import { createTrainer, forgetMachines } from './adapters/trainer-thread.js'
 import { Agreeing } from './app/agreeing.js'
 import { CameraWatch } from './app/camera-watch.js'
+import { GalleryIntake } from './app/gallery-intake.js'
 import type { FromRecognizer, ToRecognizer } from './app/messages.js'
 import { type Judged, Pipeline } from './app/pipeline.js'
 import { cameraOptions, sessionOptions } from './camera.js'
@@ -25,6 +26,7 @@ let pipeline: Pipeline | undefined
 let watch: CameraWatch | undefined
 /** Nobody is looked at before it is known who is enrolled. */
 let gallery = false
+const intake = new GalleryIntake()
 let wanted = false
 /** The enrolment that wants the faces of every frame. */
 let enrolment: number | undefined
@@ -118,16 +120,23 @@ async function snapshot(track: number, event: string, label: string): Promise<vo
   send({ type: 'snapshot', track, event, png })
 }
 
+function takeGallery({ number, part }: Extract<ToRecognizer, { type: 'gallery' }>): void {
+  const taken = recognizer && intake.take(part)
+  if (!taken) return
+  for (const reason of recognizer!.changeGallery(taken.changes, taken.complete)) send({ type: 'fatal', reason })
+  pipeline?.forgetVotes()
+  send({ type: 'gallery', number })
+  if (!taken.complete) return
+  if (!gallery && wanted) watch?.open()
+  gallery = true
+}
+
 async function obey(message: ToRecognizer): Promise<void> {
   switch (message.type) {
     case 'configure':
       return configure(message.config)
     case 'gallery':
-      recognizer?.setGallery(message.templates)
-      pipeline?.forgetVotes()
-      if (!gallery && wanted) watch?.open()
-      gallery = true
-      return
+      return takeGallery(message)
     case 'camera':
       wanted = message.order === 'open'
       if (!wanted) return watch?.close()

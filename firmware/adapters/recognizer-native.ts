@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import type { CameraFault, FaultKind } from '../domain/camera-faults.js'
 import { type ClassifierName, imprint } from '../domain/classifiers.js'
 import type { Box, Landmarks } from '../domain/types.js'
-import type { Camera, Picture, Recognizer, Template } from '../ports.js'
+import type { Camera, PersonTemplates, Picture, Recognizer, Template } from '../ports.js'
 import { inRoot, nativeRemedy } from '../root.js'
 
 type Native = typeof import('../../native/index.js')
@@ -82,8 +82,12 @@ class Bound implements Recognizer {
   readonly liveFrom: number | undefined
   readonly #native: NativeRecognizer
   readonly #classifier: RecognizerSetup['classifier']
-  /** The gallery's labels are indices into this. */
-  #people: readonly string[] = []
+  /** Names by the gallery's labels. */
+  #people = new Map<number, string>()
+  readonly #labels = new Map<string, number>()
+  #nextLabel = 0
+  /** Counts changes of the gallery. */
+  #gallery = 0
 
   constructor(recognizer: NativeRecognizer, setup: RecognizerSetup) {
     this.#native = recognizer
@@ -115,18 +119,18 @@ class Bound implements Recognizer {
   }
 
   async identify(frame: Picture, landmarks: readonly Landmarks[], boxes?: readonly Box[]) {
-    const people = this.#people
+    const gallery = this.#gallery
     const { faces, timings } = await this.#native.identify(frame as NativeFrame, landmarks, candidatesWanted, boxes)
     return {
       timings,
-      // A gallery that was replaced meanwhile gives labels of a list that is gone: such an answer names nobody.
+      // Of a gallery that was changed meanwhile: such an answer names nobody, above all nobody who was removed.
       faces: faces.map(({ embedding, clarity, matches, liveness }) => ({
         embedding,
         clarity,
         ...(liveness !== undefined && { liveness }),
         candidates:
-          people === this.#people
-            ? matches.map(({ label, similarity }) => ({ person: people[label]!, similarity }))
+          gallery === this.#gallery
+            ? matches.map(({ label, similarity }) => ({ person: this.#people.get(label)!, similarity }))
             : [],
       })),
     }
@@ -134,8 +138,7 @@ class Bound implements Recognizer {
 
   setGallery(enrolled: readonly Template[]): void {
     const templates = this.#classifier === 'imprinting' ? imprinted(enrolled) : enrolled
-    const people = [...new Set(templates.map(({ person }) => person))]
-    const label = new Map(people.map((person, index) => [person, index]))
+    const label = new Map([...new Set(templates.map(({ person }) => person))].map((person, index) => [person, index]))
     const matrix = new Float32Array(templates.length * this.dimensions)
     templates.forEach(({ embedding }, row) => {
       matrix.set(embedding, row * this.dimensions)
@@ -144,7 +147,41 @@ class Bound implements Recognizer {
       matrix,
       Int32Array.from(templates, ({ person }) => label.get(person)!),
     )
-    this.#people = people
+    this.#people = new Map([...label].map(([person, index]) => [index, person]))
+    this.#labels.clear()
+    for (const [person, index] of label) this.#labels.set(person, index)
+    this.#nextLabel = label.size
+    this.#gallery++
+  }
+
+  changeGallery(people: readonly PersonTemplates[]): string[] {
+    this.#gallery++
+    return people.flatMap((person) => {
+      try {
+        this.#change(person)
+        return []
+      } catch (error) {
+        this.#change({ id: person.id, embeddings: [] })
+        return [`the templates of ${person.person} cannot be compared: ${(error as Error).message}`]
+      }
+    })
+  }
+
+  #change({ id, person, embeddings }: PersonTemplates): void {
+    const label = this.#labels.get(id) ?? this.#nextLabel++
+    if (person === undefined) {
+      this.#native.setTemplates(label, new Float32Array())
+      this.#people.delete(label)
+      this.#labels.delete(id)
+      return
+    }
+    const mean = this.#classifier === 'imprinting' ? imprint(embeddings) : undefined
+    const rows = mean === undefined ? embeddings : [mean]
+    const matrix = new Float32Array(rows.length * this.dimensions)
+    for (const [row, embedding] of rows.entries()) matrix.set(embedding, row * this.dimensions)
+    this.#native.setTemplates(label, matrix)
+    this.#people.set(label, person)
+    this.#labels.set(id, label)
   }
 
   close(): Promise<void> {

@@ -178,6 +178,8 @@ async function prepare(sql: Statements, { path, busyTimeout }: ConnectionOptions
   }
   // In WAL mode only FULL syncs at each commit: https://www.sqlite.org/pragma.html#pragma_synchronous
   await sql.run('PRAGMA synchronous = FULL')
+  // KiB; by default a log that grows fills four times as much with pages that the kernel keeps for us anyway.
+  await sql.run('PRAGMA cache_size = -512')
   await sql.run('PRAGMA foreign_keys = ON')
   // What was deleted is overwritten: https://www.sqlite.org/pragma.html#pragma_secure_delete
   await sql.get('PRAGMA secure_delete = ON')

@@ -24,7 +24,15 @@ type Methods = Omit<OpenStore, 'close' | 'checked' | 'putBack' | 'continueAfter'
 
 /** Every method there is: the compiler misses the one that is not here. */
 const methods: Record<keyof Methods, true> = {
-  ...{ people: true, enrol: true, removePerson: true, renamePerson: true, templates: true, gallery: true },
+  ...{
+    people: true,
+    enrol: true,
+    removePerson: true,
+    renamePerson: true,
+    templates: true,
+    gallery: true,
+    galleryPart: true,
+  },
   ...{ lastVisitor: true, galleryRevision: true, append: true, events: true, verifyEvents: true, nextOutgoing: true },
   ...{ outgoingFailed: true, outgoingSent: true, keyProblem: true, backup: true, backups: true },
   ...{ removeEventsBefore: true, sealEvents: true, checkFile: true, optimize: true, scrub: true },

@@ -138,6 +138,37 @@ const third = `
   CREATE UNIQUE INDEX moniker_spelling ON moniker (person_id, name) WHERE salt IS NOT NULL;
 `
 
+/** The revision is counted as before, and who has changed is noted with it. */
+const noted = (table: string, person: string) =>
+  (
+    [
+      ['insert', `NEW.${person}`],
+      ['update', `NEW.${person}`],
+      ['delete', `OLD.${person}`],
+    ] as const
+  )
+    .map(
+      ([change, id]) => `DROP TRIGGER ${table}_${change};
+  CREATE TRIGGER ${table}_${change} AFTER ${change.toUpperCase()} ON ${table}
+    BEGIN
+      UPDATE gallery SET revision = revision + 1;
+      INSERT INTO gallery_change VALUES (${id}, (SELECT revision FROM gallery))
+        ON CONFLICT (person_id) DO UPDATE SET revision = excluded.revision;
+    END;`,
+    )
+    .join('\n  ')
+
+/**
+ * Whoever keeps a gallery in memory is told of the people who have changed, and not of all. The random ids of people who
+ * are gone stay, as they do in `PATH.forgotten`: whoever looks late must hear of it.
+ */
+const fourth = `
+  CREATE TABLE gallery_change (person_id TEXT PRIMARY KEY NOT NULL, revision INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX gallery_change_revision ON gallery_change (revision);
+  ${noted('person', 'id')}
+  ${noted('template', 'person_id')}
+`
+
 /** Forward only: entry n brings `PRAGMA user_version` from n to n + 1. Once released, an entry never changes. */
 export const migrations: readonly Migration[] = [
   (sql) => sql.exec(first),
@@ -151,4 +182,5 @@ export const migrations: readonly Migration[] = [
     for (const { person_id, name } of await sql.all<{ person_id: string; name: string }>('SELECT * FROM moniker'))
       await noteName(sql, person_id, name)
   },
+  (sql) => sql.exec(fourth),
 ]

@@ -9,6 +9,7 @@ import { continueAfter, verifyChain } from './store-checkpoints.js'
 import { openConnection, type StatementHook, type Statements } from './store-connection.js'
 import { fact, isUnsettled, keyProblem, settleKey } from './store-custody.js'
 import * as log from './store-events.js'
+import { readPart } from './store-gallery.js'
 import { findKey, Keyring } from './store-key.js'
 import { lastVisitor } from './store-names.js'
 import * as people from './store-people.js'
@@ -70,10 +71,11 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     ...{ connection, keyring, path, wall, busyTimeout, keepBackups, onStatement },
     folder: backupFolder(options),
   })
-  /** Rows of the outbox that another run of the program left are late, whatever they say. */
+  /** Rows of the outbox that another run of the program left are late, whatever they say; and places in the gallery void. */
   const session = randomUUID()
   let dropping = false
   let shutBefore = 0
+  let shutInParts = 0
 
   try {
     if (await read(isUnsettled)) await write((sql) => settleKey(sql, keyring, options.createKey ?? true))
@@ -100,13 +102,17 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     return stored
   }
 
-  const opened = async (sql: Statements, of: { embedder?: string; name?: string }) => {
-    const { templates, shut } = await people.openTemplates(sql, keyring, of)
+  const tellShut = async (sql: Statements, shut: number) => {
     if (shut > 0 && shut !== shutBefore) {
       const why = (await keyProblem(sql, keyring)) ?? 'they were changed, or sealed with a key that is lost'
       options.log.error(`${shut} templates cannot be opened, their people are not recognised: ${why}`)
     }
     shutBefore = shut
+  }
+
+  const opened = async (sql: Statements, of: { embedder?: string; name?: string }) => {
+    const { templates, shut } = await people.openTemplates(sql, keyring, of)
+    await tellShut(sql, shut)
     return templates
   }
 
@@ -154,6 +160,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       read(async (sql) => {
         const templates = people.inGalleryOrder(await opened(sql, { embedder }))
         return templates.map(({ person, personId, embedding }) => ({ person, personId, embedding }))
+      }),
+    galleryPart: (embedder, after) =>
+      read(async (sql) => {
+        const { shut, ...part } = await readPart(sql, keyring, { embedder, store: session, after })
+        shutInParts = part.scope === 'rest' ? shutInParts + shut : shut
+        if (part.scope !== 'changes' ? !part.more : shut > 0) await tellShut(sql, shutInParts)
+        return part
       }),
     putBack: (salvage) =>
       write((sql) =>

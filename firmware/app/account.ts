@@ -42,6 +42,8 @@ export interface Account extends AccountFacts {
   readonly startedAt: string
   readonly uptimeSeconds: number
   readonly connected: boolean
+  /** The store's revision that the recognizer's gallery has come to; absent while nobody is recognised. */
+  readonly galleryRevision?: number
   /** The newest value of each retained topic, parsed where it is JSON. */
   readonly topics: Topics
   /** Since the start, by type. */
@@ -63,6 +65,8 @@ export class Accountant {
   readonly #events = new Map<string, number>()
   #latest: readonly Happening[] = []
   #connected = false
+  /** Asked for each account. */
+  galleryRevision: () => number | undefined = () => undefined
 
   constructor(facts: AccountFacts, clock: Clock) {
     this.#facts = facts
@@ -103,11 +107,13 @@ export class Accountant {
   }
 
   report(): Account {
+    const galleryRevision = this.galleryRevision()
     return {
       ...this.#facts,
       startedAt: this.#startedAt.toISOString(),
       uptimeSeconds: Math.round((this.#clock.now() - this.#begun) / 1000),
       connected: this.#connected,
+      ...(galleryRevision !== undefined && { galleryRevision }),
       topics: Object.fromEntries([...this.#topics].map(([topic, payload]) => [topic, parsed(payload)])),
       events: Object.fromEntries(this.#events),
       latest: this.#latest,

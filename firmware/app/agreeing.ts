@@ -2,7 +2,7 @@
 import { agreed } from '../domain/classifiers.js'
 import { probabilities } from '../domain/svm.js'
 import type { Candidate } from '../domain/types.js'
-import type { Identified, Machines, Recognizer, Template, Trainer } from '../ports.js'
+import type { Identified, Machines, PersonTemplates, Recognizer, Template, Trainer } from '../ports.js'
 import { AroundRecognizer } from './around-recognizer.js'
 
 /**
@@ -15,6 +15,7 @@ export class Agreeing extends AroundRecognizer {
   readonly #failed: (reason: string) => void
   #machines: Machines | undefined
   #gallery = 0
+  readonly #enrolled = new Map<string, PersonTemplates>()
 
   /** @param failed training failed; the door goes on without the machines. */
   constructor(inner: Recognizer, gate: number, trainer: Trainer, failed: (reason: string) => void) {
@@ -47,6 +48,34 @@ export class Agreeing extends AroundRecognizer {
 
   override setGallery(templates: readonly Template[]): void {
     super.setGallery(templates)
+    this.#enrolled.clear()
+    for (const template of templates) {
+      const { embeddings = [] } = this.#enrolled.get(template.person) ?? {}
+      const { person } = template
+      this.#enrolled.set(person, { id: person, person, embeddings: [...embeddings, template.embedding] })
+    }
+    this.#train(templates)
+  }
+
+  override changeGallery(people: readonly PersonTemplates[], settled: boolean): string[] {
+    const wrong = super.changeGallery(people, settled)
+    for (const person of people) {
+      if (person.person === undefined) this.#enrolled.delete(person.id)
+      else this.#enrolled.set(person.id, person)
+    }
+    // Neither those of before nor those in training know this gallery.
+    this.#machines = undefined
+    this.#gallery++
+    if (settled)
+      this.#train(
+        [...this.#enrolled.values()].flatMap(({ person, embeddings }) =>
+          embeddings.map((embedding) => ({ person: person!, embedding })),
+        ),
+      )
+    return wrong
+  }
+
+  #train(templates: readonly Template[]): void {
     this.#machines = undefined
     const gallery = ++this.#gallery
     this.#trainer.train(templates).then(

@@ -36,6 +36,10 @@ export class AroundRecognizer implements Recognizer {
     this.inner.setGallery(...given)
   }
 
+  changeGallery(...given: Parameters<Recognizer['changeGallery']>): string[] {
+    return this.inner.changeGallery(...given)
+  }
+
   close(): Promise<void> {
     return this.inner.close()
   }

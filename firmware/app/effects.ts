@@ -3,6 +3,7 @@ import { enrolAgain } from '../domain/enrolment.js'
 import type { Broker, CameraHost, Clock, Gpio, HostAnswer, Log, ModeKeeper, Store, StoreCare } from '../ports.js'
 import type { EnrolmentAnswer } from './enrolling.js'
 import { savePerson, undoEnrolment } from './enrolment-store.js'
+import type { GalleryFeed } from './gallery-feed.js'
 import type { HealthTopic, OwnHealth } from './health.js'
 import type { ToRecognizer } from './messages.js'
 import type { Recorder } from './recorder.js'
@@ -19,6 +20,7 @@ export interface EffectPorts {
   readonly cameraHost: CameraHost
   /** Called when the strike line has its level. */
   readonly struck: (on: boolean) => void
+  readonly gallery: Pick<GalleryFeed, 'begin' | 'follow'>
   readonly tellRecognizer: (message: ToRecognizer) => void
   readonly restartRecognizer: () => void
   /** Feeds `people` where they have changed. Never rejects. */
@@ -89,11 +91,9 @@ export function createEffects(
     },
     'keep-mode': ({ mode }) => ports.mode.keep(mode),
     publish: ({ topic, value }) => ports.broker.state(topic, value),
-    'send-gallery': ({ embedder }) => {
-      ports.store.gallery(embedder).then(
-        (templates) => ports.tellRecognizer({ type: 'gallery', templates }),
-        (error: Error) => ports.log.error(`cannot read the gallery: ${error.message}`),
-      )
+    'send-gallery': ({ embedder, anew }) => {
+      if (anew) ports.gallery.begin(embedder)
+      else ports.gallery.follow()
       Promise.all([ports.store.people(), ports.store.keyProblem()]).then(
         ([people, locked]) => {
           // Behind a key that cannot be used the templates may be whole: what is wrong with it was said.

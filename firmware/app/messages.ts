@@ -4,7 +4,7 @@ import type { FaultKind } from '../domain/camera-faults.js'
 import type { FaceView } from '../domain/enrolment-collection.js'
 import type { FrameSize } from '../domain/quality.js'
 import type { Box, TrackState, Verdict } from '../domain/types.js'
-import type { Template } from '../ports.js'
+import type { GalleryPart } from '../ports.js'
 
 export interface SightedTrack {
   readonly id: number
@@ -86,12 +86,15 @@ export type FromRecognizer =
       readonly stuck?: boolean
     }
   | { readonly type: 'health'; readonly health: Health }
+  /** That part of the gallery holds for every frame from now on. */
+  | { readonly type: 'gallery'; readonly number: number }
   | { readonly type: 'snapshot'; readonly track: number; readonly event: string; readonly png: Uint8Array }
   | { readonly type: 'fatal'; readonly reason: string }
 
 export type ToRecognizer =
   | { readonly type: 'configure'; readonly config: Config }
-  | { readonly type: 'gallery'; readonly templates: readonly Template[] }
+  /** Answered with its number when it holds. */
+  | { readonly type: 'gallery'; readonly number: number; readonly part: GalleryPart }
   | { readonly type: 'snapshot'; readonly track: number; readonly event: string; readonly label: string }
   /** Send samples of every frame from now on, or no more when there is no session. */
   | { readonly type: 'enrol'; readonly session?: number }

@@ -92,7 +92,8 @@ export type Effect =
   | { readonly do: 'record'; readonly event: NewEvent; readonly snapshot?: number }
   | { readonly do: 'keep-mode'; readonly mode: Exclude<Mode, 'open'> }
   | { readonly do: 'publish'; readonly topic: string; readonly value: string }
-  | { readonly do: 'send-gallery'; readonly embedder: string }
+  /** `anew`: to a recognizer that knows nobody; else what has changed. */
+  | { readonly do: 'send-gallery'; readonly embedder: string; readonly anew: boolean }
   | { readonly do: 'publish-snapshot'; readonly png: Uint8Array }
   | {
       readonly do: 'publish-health'

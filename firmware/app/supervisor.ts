@@ -12,7 +12,7 @@ import { Announcements } from './announcements.js'
 import { CameraCare } from './camera-care.js'
 import { CommandDesk } from './commands.js'
 import { Enrolling } from './enrolling.js'
-import type { FromRecognizer, Health } from './messages.js'
+import type { FromRecognizer, Health, SightedTrack } from './messages.js'
 import { orderOf } from './orders.js'
 import { Signals } from './signals.js'
 import type { Effect, StateReport, SupervisorEvent, SupervisorOptions, Timer } from './supervisor-types.js'
@@ -28,6 +28,8 @@ export class Supervisor {
   readonly #signals = new Signals()
   #broker = true
   #stopped = false
+  /** Undefined until people were looked at. */
+  #enrolled: ReadonlySet<string> | undefined
   #door: DoorState = initialDoor
   #report: StateReport
   readonly #announcements: Announcements
@@ -125,7 +127,8 @@ export class Supervisor {
         return []
       case 'people':
         this.#report = { ...this.#report, people: event.count }
-        return [...this.#sendGallery(), ...this.#enrol(this.#enrolling.people(event.count, event.names))]
+        this.#enrolled = event.names && new Set(event.names)
+        return [...this.#sendGallery(false), ...this.#enrol(this.#enrolling.people(event.count, event.names))]
       case 'store':
         this.#report = { ...this.#report, store: event.ok ? 'ok' : 'fault' }
         return toldOfStore(event)
@@ -206,9 +209,11 @@ export class Supervisor {
             { do: 'complain', message: reason },
           ]),
           ...notes.map((message): Effect => ({ do: 'tell', message })),
-          ...this.#sendGallery(),
+          ...this.#sendGallery(true),
         ]
       }
+      case 'gallery':
+        return []
       case 'camera':
         if (message.status !== 'closed') this.#report = { ...this.#report, camera: message.status }
         return message.status === 'ended' ? [{ do: 'tell', message: 'the recording has ended' }] : []
@@ -220,8 +225,9 @@ export class Supervisor {
         return [{ do: 'complain', message: message.reason }]
       case 'sighting': {
         if (now - message.arrived > this.#options.maxSightingAgeMs || message.arrived > now) return []
-        const { events, grants } = this.#access.see(message.tracks, now)
-        for (const { verdict, verified } of message.tracks)
+        const tracks = message.tracks.map((track) => this.#ifEnrolled(track))
+        const { events, grants } = this.#access.see(tracks, now)
+        for (const { verdict, verified } of tracks)
           if (verified && verdict.kind === 'known' && this.#access.entitles(verdict.person, now))
             this.#enrolling.seen(verdict.person, now)
         const opening = grants.flatMap((grant) => this.#stepDoor({ type: 'grant', by: 'face', ...grant }))
@@ -236,10 +242,17 @@ export class Supervisor {
     }
   }
 
+  /** Whoever was removed is nobody from that moment on, also where the recognizer has not heard of it yet. */
+  #ifEnrolled(track: SightedTrack): SightedTrack {
+    const { verdict } = track
+    const gone = verdict.kind === 'known' && this.#enrolled?.has(verdict.person) === false
+    return gone ? { ...track, verdict: { kind: 'undecided' }, verified: false } : track
+  }
+
   /** The recognizer looks at nobody before it has its first gallery. */
-  #sendGallery(): Effect[] {
+  #sendGallery(anew: boolean): Effect[] {
     const { recognizer, embedder } = this.#report
-    return recognizer === 'running' && embedder !== undefined ? [{ do: 'send-gallery', embedder }] : []
+    return recognizer === 'running' && embedder !== undefined ? [{ do: 'send-gallery', embedder, anew }] : []
   }
 
   #command({ command, now, ...times }: Extract<SupervisorEvent, { type: 'command' }>): Effect[] {

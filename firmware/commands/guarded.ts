@@ -8,7 +8,7 @@ import { createMqttBroker } from '../adapters/broker-mqtt.js'
 import { systemClock } from '../adapters/clock-system.js'
 import { createLog } from '../adapters/log-journal.js'
 import { UserError } from '../app/errors.js'
-import { nodeFlags } from '../memory-budgets.js'
+import { nodeEnvironment, nodeFlags } from '../memory-budgets.js'
 import { inRoot } from '../root.js'
 
 export interface GuardOptions {
@@ -57,7 +57,7 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
   const file = writeConfig(options.folder, options.config, port)
   const child = spawn(process.execPath, [...nodeFlags, inRoot('dist/firmware/cli.js'), 'run', '--config', file], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, FACELATCH_LOG: process.env.FACELATCH_LOG ?? 'warn' },
+    env: { ...nodeEnvironment, ...process.env, FACELATCH_LOG: process.env.FACELATCH_LOG ?? 'warn' },
   })
   let said = ''
   child.stderr!.on('data', (chunk: Buffer) => {

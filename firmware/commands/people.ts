@@ -1,5 +1,8 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { askStatus, statusSockets } from '../adapters/status-socket.js'
+import type { Account } from '../app/account.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import type { Store } from '../ports.js'
@@ -7,6 +10,10 @@ import { openConfigured } from '../store.js'
 import { expectStore, readArguments, readConfig } from './arguments.js'
 import { exportPeople, importPeople } from './people-archive.js'
 import { enrol, samplesFromCamera, samplesFromFiles } from './people-enrol.js'
+
+/** So long the running facelatch may take to have forgotten somebody, ms. */
+const confirmedMs = 10_000
+const confirmEveryMs = 50
 
 const usage = `usage: facelatch people list|add|remove|rename|export|import … [--config FILE] [--json]
 people list                                   who is enrolled
@@ -50,6 +57,7 @@ export async function main(args: string[]): Promise<number> {
       case 'remove':
         if (!(await store.removePerson(operands[0]!, [{ type: 'removed', person: operands[0]! }])))
           throw nobody(operands[0]!)
+        await untilUnknown(config, operands[0]!, await store.galleryRevision())
         return say(values, { removed: operands[0]! }, `${operands[0]} is forgotten`)
       case 'rename':
         if (
@@ -74,6 +82,20 @@ export async function main(args: string[]): Promise<number> {
     }
   } finally {
     await store.close()
+  }
+}
+
+/** What is acknowledged here holds at the door: a facelatch that runs looks for changed people once a second. */
+async function untilUnknown({ store: { path } }: Config, name: string, revision: number): Promise<void> {
+  const deadline = performance.now() + confirmedMs
+  for (;;) {
+    const account = (await askStatus(statusSockets(path)).catch(() => ({ galleryRevision: -1 }))) as Account | undefined
+    if ((account?.galleryRevision ?? revision) >= revision) return
+    if (performance.now() > deadline)
+      throw new UserError(
+        `${name} is forgotten, but the facelatch that runs did not confirm it within ${confirmedMs / 1000} s: see "facelatch status", or restart it`,
+      )
+    await sleep(confirmEveryMs)
   }
 }
 

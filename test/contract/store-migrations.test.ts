@@ -74,7 +74,7 @@ const bring = (path: string, from: number, to: number) =>
       await close()`),
   )
 
-t.equal(migrations.length, 3, 'a new version needs a test here')
+t.equal(migrations.length, 4, 'a new version needs a test here')
 
 t.test(
   'version 2: old rows keep their names, which nothing vouches for; new rows have names that are proven',
@@ -97,6 +97,32 @@ t.test(
     t.same(filesWith(dirname(path), 'Another'), [])
   },
 )
+
+t.test('version 3: from now on it is noted who has changed', async (t) => {
+  const path = databasePath(t)
+  await makeVersion(path, 1)
+  await bring(path, 1, 3)
+  const store = await open(t, path)
+  const whole = await store.galleryPart('m')
+  t.match(whole, { scope: 'first', more: false, people: [{ id: 'p1', person: 'Quirinalia', embeddings: [embedding] }] })
+  t.match(await store.galleryPart('m', whole.place), { scope: 'changes', more: false, people: [] })
+  const other = await open(t, path)
+  const { id } = await other.enrol('Ann', [{ embedder: 'm', embedding, quality: 1, source: 'x' }], [])
+  const added = await store.galleryPart('m', whole.place)
+  t.match(added, { scope: 'changes', more: false, people: [{ id, person: 'Ann', embeddings: [embedding] }] })
+  await other.renamePerson('Quirinalia', 'Quirina', [])
+  await other.removePerson('Ann', [])
+  const { people, place } = await store.galleryPart('m', added.place)
+  t.same(
+    people.map(({ id, person, embeddings }) => [id, person, embeddings.length]),
+    [
+      ['p1', 'Quirina', 1],
+      [id, undefined, 0],
+    ],
+  )
+  t.match(await store.galleryPart('m', place), { scope: 'changes', people: [] })
+  t.match(await other.galleryPart('m', place), { scope: 'first' }, 'a place is good for the store that gave it')
+})
 
 t.test('version 1: names leave the rows, templates are sealed, the chain holds', async (t) => {
   const path = databasePath(t)

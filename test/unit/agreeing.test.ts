@@ -33,6 +33,10 @@ const inner = (): Recognizer & { galleries: number } => ({
   setGallery() {
     this.galleries++
   },
+  changeGallery() {
+    this.galleries++
+    return []
+  },
   close: async () => {},
 })
 
@@ -92,6 +96,31 @@ t.test('refused: too improbable, or somebody the machines do not know', async (t
     const [anna] = await similarities(recognizer)
     t.equal(anna, 0, JSON.stringify(probabilities))
   }
+})
+
+t.test('a gallery that changes in parts is trained once it is whole', async (t) => {
+  const { asked, trainer } = byHand()
+  const trained: (readonly Template[])[] = []
+  const noting: Trainer = {
+    train(all) {
+      trained.push(all)
+      return trainer.train(all)
+    },
+  }
+  const recognizer = new Agreeing(inner(), 0.5, noting, t.fail)
+  const person = (id: string) => ({ id, person: `the name of ${id}`, embeddings: [embedding, embedding] })
+  recognizer.changeGallery([person('1'), person('2')], false)
+  t.same(trained, [])
+  recognizer.changeGallery([person('3'), { id: '1', embeddings: [] }], true)
+  t.same(
+    trained[0]!.map(({ person }) => person),
+    ['the name of 2', 'the name of 2', 'the name of 3', 'the name of 3'],
+  )
+  asked[0]!.resolve(machines({ Ben: 0.9, Anna: 0.1 }))
+  await Promise.resolve()
+  t.same(await similarities(recognizer), [0, 0])
+  recognizer.changeGallery([person('4')], false)
+  t.same(await similarities(recognizer), [0.75, 0.5], 'machines of another gallery decide nothing')
 })
 
 t.test('training that fails is told, and the door goes on', async (t) => {

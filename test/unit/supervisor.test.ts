@@ -170,11 +170,22 @@ t.test('states are published when they change, and only then', async (t) => {
   t.same(topics(supervisor.step({ type: 'input', line: 'exit', on: true })), ['lock/state', 'state'])
 })
 
+t.test('whoever was removed opens nothing, whatever the recognizer still says', async (t) => {
+  const supervisor = make()
+  supervisor.step({ type: 'people', count: 2, names: ['Ann', 'Ben'] })
+  t.ok(kinds(supervisor.step(sighting(100, 150))).includes('strike'))
+  const other = make()
+  other.step({ type: 'people', count: 1, names: ['Ben'] })
+  const effects = kinds(other.step(sighting(100, 150)))
+  t.notOk(effects.includes('strike'))
+  t.notOk(effects.includes('known'))
+})
+
 t.test('the gallery goes to a recognizer that runs, whenever people change', async (t) => {
   const supervisor = make()
   t.notOk(kinds(supervisor.step({ type: 'people', count: 1 })).includes('send-gallery'), 'nobody is there to take it')
   t.ok(kinds(supervisor.step({ type: 'recognizer', message: ready, now: 0 })).includes('send-gallery'))
-  t.match(supervisor.step({ type: 'people', count: 2 })[0], { do: 'send-gallery', embedder: 'e' })
+  t.match(supervisor.step({ type: 'people', count: 2 })[0], { do: 'send-gallery', embedder: 'e', anew: false })
   supervisor.step({ type: 'recognizer-lost', reason: 'x', restartMs: 1 })
   t.notOk(kinds(supervisor.step({ type: 'people', count: 3 })).includes('send-gallery'))
 })
