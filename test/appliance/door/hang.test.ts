@@ -6,6 +6,9 @@ import { becomes, freshDisk, powerOn } from './machine.js'
 
 t.setTimeout(3_600_000)
 
+/** Nobody is recognized here: the strike moves only when the button is pressed. */
+const camera = { source: 'v4l2:/dev/video9', recovery: 'reopen' }
+
 /** As systemd/50-facelatch-watchdog.conf has it; systemd feeds at half of it. */
 const watchdogSeconds = 30
 
@@ -17,7 +20,7 @@ const hangs = {
 
 t.test('the hardware watchdog', async (t) => {
   const home = await openHome(t)
-  const machine = await powerOn(t, await freshDisk(t, { mqtt: home.mqtt }), { name: 'hang' })
+  const machine = await powerOn(t, await freshDisk(t, { camera, mqtt: home.mqtt }), { name: 'hang' })
   const starts = () => home.events().filter(({ type }) => type === 'started').length
   await becomes(machine, 'the door is guarded', () => starts() === 1)
   const said = async (command: string) => (await machine.run(command)).stdout
@@ -49,7 +52,10 @@ t.test('the hardware watchdog', async (t) => {
         strike.every(({ level }) => level === 0),
         'the strike is at rest since the reset',
       )
-      t.match(home.events().findLast(({ type }) => type === 'started')?.detail, { after: 'power_cut' })
+      t.match(
+        home.events().findLast(({ type }) => type === 'started'),
+        { after: 'power_cut' },
+      )
       await machine.press()
       await becomes(machine, 'the exit button opens', () => machine.strike().some(({ level }) => level === 1))
       t.match(await machine.run('facelatch events --verify'), { code: 0 })

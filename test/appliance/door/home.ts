@@ -10,7 +10,8 @@ export interface DoorEvent {
   readonly person?: string
   readonly replayed?: boolean
   readonly stored?: boolean
-  readonly detail?: Record<string, unknown>
+  /** Of `started`: how the run before ended, where it was not stopped in order. */
+  readonly after?: string
 }
 
 export interface DoorHome {
