@@ -80,6 +80,7 @@ export async function main(args: string[]): Promise<number> {
     await enrol(config, store, 'Alex', samplesFromCamera(`file:${clip('cap12_edit')}`, 5), {
       more: false,
       allowLookAlike: false,
+      allowUnlike: false,
     })
     await store.close()
     if (values.start) {

@@ -75,6 +75,7 @@ async function enrolKnownMan(folder: string, tell: Teller): Promise<void> {
     const { added } = await enrol(settings(), store, knownMan, samplesFromCamera(`file:${source}`, enrolSeconds), {
       more: false,
       allowLookAlike: false,
+      allowUnlike: false,
     })
     tell({ kind: 'enrolled', person: knownMan, templates: added })
   } finally {

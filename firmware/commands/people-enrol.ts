@@ -2,7 +2,7 @@
 import { openCamera } from '../adapters/recognizer-native.js'
 import { UserError } from '../app/errors.js'
 import type { Config } from '../config.js'
-import { chooseTemplates, lookAlike, type Refusal, type Sample } from '../domain/enrolment.js'
+import { chooseTemplates, likeness, lookAlike, type Refusal, type Sample } from '../domain/enrolment.js'
 import { sameName } from '../domain/names.js'
 import { chooseModels } from '../models.js'
 import type { Person, Recognizer, Store } from '../ports.js'
@@ -12,6 +12,8 @@ export interface EnrolOptions {
   /** Add to somebody who is enrolled already. */
   readonly more: boolean
   readonly allowLookAlike: boolean
+  /** The new pictures may look unlike the person's templates. */
+  readonly allowUnlike: boolean
 }
 
 export interface Enrolled {
@@ -20,6 +22,8 @@ export interface Enrolled {
   readonly refused: readonly Refusal[]
   /** Who was enrolled before with another embedder alone: nobody can say whether the new person is one of them. */
   readonly unseen: readonly string[]
+  /** Somebody enrolled with another embedder alone was given templates: nobody can say whether they are his. */
+  readonly unchecked: boolean
 }
 
 /** Yields what each picture holds; ends when there is enough. */
@@ -49,6 +53,10 @@ export async function enrol(
     const choice = chooseTemplates(samples, { count: config.enrolment.samples, threshold: recognizer.threshold })
     refused.push(...choice.refused)
     if (choice.templates.length === 0) throw new UserError(`"${name}" was not enrolled: ${summary(refused)}`)
+    if (choice.templates.length === 1 && samples.length > 1)
+      throw new UserError(
+        `"${name}" was not enrolled: of ${samples.length} pictures no two look like the same person; check the pictures`,
+      )
 
     const gallery = await store.gallery(recognizer.embedder)
     const other = options.allowLookAlike
@@ -57,6 +65,11 @@ export async function enrol(
     if (other)
       throw new UserError(
         `"${name}" was not enrolled: looks like ${other.person}, who is enrolled already (similarity ${other.similarity.toFixed(3)}); check the pictures; where both are one person, facelatch people remove one of the names; for a twin give --allow-look-alike`,
+      )
+    const own = known && likeness(choice.templates, gallery, known.name)
+    if (own !== undefined && own < recognizer.threshold && !options.allowUnlike)
+      throw new UserError(
+        `nothing was added to "${name}": the pictures do not look like ${known!.name}'s own templates (similarity ${own.toFixed(3)}, ${recognizer.threshold} would be); check the pictures, and who is enrolled under that name; if it is the same person for certain, give --allow-unlike`,
       )
     const templates = choice.templates.map(({ embedding, quality, source }) => ({
       embedder: recognizer.embedder,
@@ -72,7 +85,7 @@ export async function enrol(
       },
     ])
     const unseen = known ? [] : before.filter((one) => !one.templates[recognizer.embedder]).map((one) => one.name)
-    return { person, added: templates.length, refused, unseen }
+    return { person, added: templates.length, refused, unseen, unchecked: known !== undefined && own === undefined }
   } finally {
     await recognizer.close()
   }

@@ -24,7 +24,8 @@ people remove NAME                            forgets the person and all templat
 people rename NAME NEW-NAME
 people export FILE --key KEYFILE [--force]    everybody, encrypted; --force replaces a file
 people import FILE --key KEYFILE
---more adds to somebody who is enrolled; --allow-look-alike enrols a twin.`
+--more adds to somebody who is enrolled, pictures that look like those of before; --allow-unlike adds others, too.
+--allow-look-alike enrols a twin.`
 
 const options = {
   json: { type: 'boolean' },
@@ -34,6 +35,7 @@ const options = {
   source: { type: 'string' },
   more: { type: 'boolean' },
   'allow-look-alike': { type: 'boolean' },
+  'allow-unlike': { type: 'boolean' },
   key: { type: 'string' },
   force: { type: 'boolean' },
 } as const
@@ -130,11 +132,17 @@ async function add(config: Config, store: Store, name: string, values: Values): 
     values.images !== undefined
       ? samplesFromFiles(await picturesIn(values.images))
       : samplesFromCamera(values.source ?? config.camera.source, secondsOf(values.seconds, config))
-  const { person, added, refused, unseen } = await enrol(config, store, name, samples, {
+  if (values['allow-unlike'] && !values.more) throw wrongUsage('--allow-unlike goes with --more')
+  const { person, added, refused, unseen, unchecked } = await enrol(config, store, name, samples, {
     more: values.more === true,
     allowLookAlike: values['allow-look-alike'] === true,
+    allowUnlike: values['allow-unlike'] === true,
   })
   for (const { source, reason } of refused) console.error(`facelatch: left out ${source}: ${reason}`)
+  if (unchecked)
+    console.error(
+      `facelatch: not compared with what is known of ${person.name}, who had no templates of the embedder in use: make sure that the pictures are ${person.name}'s`,
+    )
   if (unseen.length > 0)
     console.error(
       `facelatch: not compared with ${unseen.join(', ')}, who have no templates of the embedder in use; if it is one of them, remove "${person.name}" and give --more with that name`,

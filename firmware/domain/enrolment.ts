@@ -63,6 +63,17 @@ function medoid(samples: readonly Sample[]): Sample {
   return samples[closeness.indexOf(Math.max(...closeness))]!
 }
 
+/** How alike these samples and a person's own templates are, at best; undefined where he has none of this embedder. */
+export function likeness(
+  samples: readonly Sample[],
+  gallery: readonly { readonly person: string; readonly embedding: Float32Array }[],
+  name: string,
+): number | undefined {
+  const own = gallery.filter(({ person }) => person === name)
+  if (own.length === 0) return undefined
+  return Math.max(...own.flatMap((template) => samples.map((sample) => cosine(sample.embedding, template.embedding))))
+}
+
 /** The enrolled person, other than `name`, whom these samples would be taken for. */
 export function lookAlike(
   samples: readonly Sample[],
