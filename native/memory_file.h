@@ -16,13 +16,13 @@ class MemoryFile {
  public:
   MemoryFile() : descriptor_(memfd_create("facelatch-model", MFD_CLOEXEC)) {}
   ~MemoryFile() {
-    if (usable()) close(descriptor_);
+    if (descriptor_ >= 0) close(descriptor_);
   }
   MemoryFile(const MemoryFile&) = delete;
   MemoryFile& operator=(const MemoryFile&) = delete;
 
-  /// False where the system refuses such files.
-  bool usable() const { return descriptor_ >= 0; }
+  /// False where the system refuses such files, or has no /proc to name them by.
+  bool usable() const { return descriptor_ >= 0 && access(path().c_str(), R_OK | W_OK) == 0; }
   std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
 
  private:

@@ -41,7 +41,8 @@ YuvColours coloursOf(const GstVideoInfo& info) {
 /// Null for a buffer that is not what its caps say, or of another format.
 std::unique_ptr<Picture> copied(const GstVideoInfo& info, GstBuffer* buffer) {
   GstVideoFrame frame;
-  if (!gst_video_frame_map(&frame, &info, buffer, GST_MAP_READ)) return nullptr;
+  // Before 1.20 (JetPack 5 has 1.16) the parameter, which is only read, is not const.
+  if (!gst_video_frame_map(&frame, const_cast<GstVideoInfo*>(&info), buffer, GST_MAP_READ)) return nullptr;
   const std::unique_ptr<GstVideoFrame, decltype(&gst_video_frame_unmap)> mapped(&frame, gst_video_frame_unmap);
   const int width = GST_VIDEO_FRAME_WIDTH(&frame), height = GST_VIDEO_FRAME_HEIGHT(&frame);
   std::vector<uint8_t> bytes;

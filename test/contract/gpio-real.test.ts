@@ -31,28 +31,36 @@ for (const kind of benchKinds)
     })
 
     t.test('one press and one release from bounces', async (t) => {
+      const debounceMs = 30
       const wanted = [lock, { line: 'enrol', text: 'bench-gpio:4' }]
-      const bench = await startBench(t, kind, claimer(kind, wanted, '', 30))
+      const bench = await startBench(t, kind, claimer(kind, wanted, '', debounceMs))
       await until('it is claimed', () => bench.log().includes('claimed'))
-      const bounce = async (last: 0 | 1) => {
-        for (let i = 0; i < 7; i++) {
-          bench.set(4, last)
-          await sleep(2)
-          bench.set(4, last === 1 ? 0 : 1)
-          await sleep(1)
+      const told = () => heard(bench.log())
+      /** What is heard of these levels, from `rest` on; again where the machine stood still for so long that one of them settled. */
+      const play = async (rest: 0 | 1, levels: readonly (0 | 1)[]) => {
+        for (;;) {
+          const before = told().length
+          let [longest, at] = [0, Number.POSITIVE_INFINITY]
+          for (const level of levels) {
+            bench.set(4, level)
+            const now = performance.now()
+            longest = Math.max(longest, now - at)
+            at = now
+            await sleep(1)
+          }
+          if (levels.at(-1) !== rest) await until('it is heard', () => told().length > before)
+          await sleep(150)
+          if (longest < debounceMs / 2) return told().slice(before)
+          bench.set(4, rest)
+          const settled = `heard enrol ${rest === 1} `
+          await until('it is at rest', () => (told().at(-1) ?? settled).startsWith(settled))
+          await sleep(150)
         }
-        bench.set(4, last)
-        await sleep(150)
       }
-      await bounce(1)
-      t.same(heard(bench.log()), ['heard enrol true true'], 'seven bounces are one press')
-      await bounce(0)
-      t.same(heard(bench.log()), ['heard enrol true true', 'heard enrol false false'])
-      bench.set(4, 1)
-      await sleep(3)
-      bench.set(4, 0)
-      await sleep(150)
-      t.equal(heard(bench.log()).length, 2, 'a spike is nothing')
+      const bounces = (last: 0 | 1) => Array.from({ length: 15 }, (_, i) => (i % 2 === 0 ? last : last === 1 ? 0 : 1))
+      t.same(await play(0, bounces(1)), ['heard enrol true true'], 'seven bounces are one press')
+      t.same(await play(1, bounces(0)), ['heard enrol false false'])
+      t.same(await play(0, [1, 0]), [], 'a spike is nothing')
     })
 
     t.test('every edge comes, in logical levels', async (t) => {

@@ -35,6 +35,12 @@ t.test('models load, and a man is recognized on two frames of the demo', async (
   const verified = cli('models', 'verify')
   const threshold = Number(/threshold ([\d.]+)/.exec(verified.stdout)?.[1])
   t.ok(threshold > 0, verified.stdout + verified.stderr)
+  t.match(cli('embed', '/tmp/photos/0.png', '--json'), { stdout: /"embedding":/ }, 'without /proc, too')
+  // The nets' own PRelu is put into them by way of /proc/self/fd.
+  const proc = join(tree, 'proc')
+  mkdirSync(proc, { recursive: true })
+  t.equal(spawnSync('mount', ['-t', 'proc', 'proc', proc]).status, 0)
+  t.teardown(() => spawnSync('umount', ['--lazy', proc]))
   const { stdout, stderr } = cli('embed', '/tmp/photos/0.png', '/tmp/photos/2.png', '--json')
   const faces = stdout
     .split('\n')
