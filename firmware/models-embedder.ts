@@ -62,14 +62,17 @@ export async function chooseEmbedder(
   return { entry: damaged.length > 0 ? findModel(manifest, damaged[0]!.model) : nearest, passedOver: [] }
 }
 
-/** @throws ModelError where nobody has measured what the configuration asks for. */
+/**
+ * A configured threshold moves a measured one. It never stands in for one: it may have been measured for another net of the same name.
+ * @throws ModelError where nobody has measured what the configuration asks for.
+ */
 export function thresholdsOf(
   config: Config,
   entry: ModelEntry,
 ): { readonly threshold: number; readonly gate?: number } {
   const { name, thresholds } = entry
-  const similarity = config.recognizer.threshold ?? measured(config, entry)
-  if (similarity === undefined) {
+  const least = measured(config, entry)
+  if (least === undefined) {
     const { classifier } = config.recognizer
     const how = classifier === 'imprinting' ? ' --classifier imprinting' : ''
     throw new ModelError(
@@ -77,6 +80,7 @@ export function thresholdsOf(
       2,
     )
   }
+  const similarity = config.recognizer.threshold ?? least
   if (config.recognizer.classifier !== 'svm') return { threshold: similarity }
   if (thresholds?.svm === undefined)
     throw new ModelError(
@@ -93,7 +97,7 @@ const thresholdIn = (config: Config, entry: ModelEntry): Threshold | undefined =
 export const measured = (config: Config, entry: ModelEntry): number | undefined =>
   thresholdIn(config, entry)?.similarity
 
-/** By what strangers may get in who should not: a threshold below the measured one, one that nobody measured, or one that was forced. */
+/** By what strangers may get in who should not: a threshold below the measured one, or one that was forced. */
 export function laxThresholds(config: Config, manifest: Manifest): string[] {
   const { threshold, embedder } = config.recognizer
   const used =
@@ -107,15 +111,29 @@ export function laxThresholds(config: Config, manifest: Manifest): string[] {
         : [
             `the threshold ${least.similarity} of ${entry.name} was written with --force, although ${least.forced}; ${measure}`,
           ]
-    if (least === undefined)
-      return [
-        `recognizer.threshold ${threshold} is a guess, for nobody has measured how similar strangers are to ${embedder}; ${measure}, and set it to null`,
-      ]
-    if (threshold >= least.similarity) return []
+    // Without a measured one the embedder is refused.
+    if (least === undefined || threshold >= least.similarity) return []
     return [
       `recognizer.threshold ${threshold} is below ${least.similarity}, which was measured for ${embedder}: strangers are let in more often; raise it, or set it to null`,
     ]
   })
+}
+
+/**
+ * For commands that look at faces and let nobody in, before anybody has measured a threshold: at 1 nobody is known.
+ * @returns the manifest with this model as if that had been measured, and as it is where a threshold has been.
+ */
+export function asIfMeasured(config: Config, { models }: Manifest, name: string): Manifest {
+  const threshold: Threshold = { similarity: 1, basis: 'nobody is known' }
+  const give = (entry: ModelEntry): ModelEntry =>
+    config.recognizer.classifier === 'imprinting'
+      ? { ...entry, thresholds: { ...entry.thresholds, imprinting: threshold } }
+      : { ...entry, threshold }
+  return {
+    models: models.map((entry) =>
+      entry.name === name && entry.role === 'embedder' && measured(config, entry) === undefined ? give(entry) : entry,
+    ),
+  }
 }
 
 /** On how many people the threshold in use was measured: of more, strangers resemble somebody more often. */

@@ -3,7 +3,7 @@ import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { tooFewStrangers } from '../evaluation/support.js'
 import { chooseModels, detectorName, passedOverLines, readManifest } from '../models.js'
-import { measured } from '../models-embedder.js'
+import { asIfMeasured } from '../models-embedder.js'
 import { readArguments, readConfig } from './arguments.js'
 import { type AttractionResult, runAttraction } from './evaluate-attraction.js'
 import { type Dataset, dataFolder, readDataset } from './evaluate-data.js'
@@ -178,13 +178,11 @@ export async function embed(
       classifier: classifier === 'svm-alone' ? 'nearest' : classifier,
     },
   }
-  const entry = manifest.models.find(({ name }) => name === nets.embedder)
   // A configured threshold is that of the configured embedder.
-  const configured = nets.embedder === config.recognizer.embedder ? config.recognizer.threshold : null
-  // Somebody has to measure a first threshold: at this one nobody is known.
-  const threshold = configured ?? (entry && measured(classified, entry) === undefined ? 1 : null)
+  const threshold = nets.embedder === config.recognizer.embedder ? config.recognizer.threshold : null
   const chosen: Config = { ...classified, recognizer: { ...classified.recognizer, threshold } }
-  const setup = await chooseModels(chosen)
+  // Somebody has to measure a first threshold.
+  const setup = await chooseModels(chosen, asIfMeasured(chosen, manifest, nets.embedder))
   for (const line of passedOverLines(setup)) console.error(`facelatch: ${line}`)
   const detector = detectorName(chosen)
   const files = [detector, setup.embedder].flatMap((model) => Object.values(findModel(manifest, model).files))

@@ -6,6 +6,7 @@ import type { Config } from '../config.js'
 import { cosine } from '../domain/enrolment.js'
 import { seeded } from '../evaluation/random.js'
 import { chooseModels } from '../models.js'
+import { asIfMeasured } from '../models-embedder.js'
 import type { Recognizer } from '../ports.js'
 
 const pictures = 4
@@ -17,8 +18,9 @@ const lighter = 4
  * @throws UserError when it does not run, or answers every picture alike or at random.
  */
 export async function tryEmbedder(config: Config, models: readonly ModelEntry[], entry: ModelEntry): Promise<void> {
-  const recognizer = { ...config.recognizer, ...alone, embedder: entry.name }
-  const setup = await chooseModels({ ...config, recognizer }, { models: [...models] })
+  const recognizer = { ...config.recognizer, ...lone, embedder: entry.name }
+  const alone = { ...config, recognizer }
+  const setup = await chooseModels(alone, asIfMeasured(alone, { models: [...models] }, entry.name))
   const loaded = await loadRecognizer(setup).catch(refuse)
   try {
     const seen: Float32Array[][] = []
@@ -34,7 +36,7 @@ export async function tryEmbedder(config: Config, models: readonly ModelEntry[],
 }
 
 /** Nobody is recognised here, and no plan is to be built for it. */
-const alone = { threshold: 1, classifier: 'nearest', liveness: 'off', engine: 'onnxruntime' } as const
+const lone = { threshold: null, classifier: 'nearest', liveness: 'off', engine: 'onnxruntime' } as const
 
 function refuse(error: Error): never {
   throw new UserError(`this net tells no faces apart: ${error.message}; give one that was trained for faces`)

@@ -71,7 +71,23 @@ t.test(
     const home = makeHome(t, { recognizer: { embedder: 'facenet', threshold: 0.5, models: program.built } })
     const audrey = temporaryDirectory(t)
     copyFileSync(join(media, 'audrey.jpg'), join(audrey, 'audrey.jpg'))
-    const added = await program.run(['people', 'add', 'Audrey', '--images', audrey, '--config', home.config])
+    const add = ['people', 'add', 'Audrey', '--images', audrey, '--config', home.config]
+    const unmeasured =
+      /^facelatch: nobody has measured how similar faces are to facenet; run "facelatch evaluate identification --embedder facenet --write-threshold"\n$/
+    const refusesUnmeasured = async (when: string) => {
+      for (const args of [add, ['config', 'check', '--config', home.config], ['run', '--config', home.config]])
+        t.match(await program.run(args), { code: 2, stderr: unmeasured }, `${args[0]}, ${when}`)
+      const doctor = await program.run(['doctor', '--config', home.config])
+      t.match(doctor, {
+        code: 1,
+        stdout: /FAULT models +nobody has measured how similar faces are to facenet → run "facelatch evaluate/,
+      })
+    }
+    await refusesUnmeasured('whatever threshold is configured')
+    program.measure('facenet', 0.6)
+    const checked = await program.run(['config', 'check', '--config', home.config])
+    t.match(checked, { code: 0, stderr: /recognizer.threshold 0.5 is below 0.6, which was measured for facenet/ })
+    const added = await program.run(add)
     t.equal(added.code, 0, added.stderr)
 
     const refused = await convert(second)
@@ -85,6 +101,8 @@ t.test(
     t.match(replaced, { code: 0, stdout: /in place of the one from dlib-resnet\.onnx: enrol people again/ })
     t.notOk(readdirSync(program.built).includes(file), 'the old file is gone')
     t.equal(entry().threshold, undefined)
+    await refusesUnmeasured('with the threshold of the net that was there before')
+    program.measure('facenet', 0.6)
     const doctor = await program.run(['doctor', '--config', home.config])
     t.match(doctor.stdout, /Audrey has no templates of facenet-4cd5d9f1, the embedder in use/)
     const people = JSON.parse((await program.run(['people', 'list', '--json', '--config', home.config])).stdout)

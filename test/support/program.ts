@@ -1,7 +1,7 @@
 /** A program of its own, for commands that write into the models and their manifest. */
 import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Manifest } from '../../firmware/adapters/models-manifest.js'
+import { type Manifest, writeThreshold } from '../../firmware/adapters/models-manifest.js'
 import { facelatch, root } from './appliance.js'
 import { type Owner, temporaryDirectory } from './temp.js'
 
@@ -18,6 +18,14 @@ export function makeProgram(t: Owner) {
     built,
     model: (name: string) => join(built, name),
     manifest: () => JSON.parse(readFileSync(join(folder, 'models/manifest.json'), 'utf8')) as Manifest,
+    /** A threshold as `evaluate --write-threshold` leaves it in the manifest. */
+    measure: (name: string, similarity: number) =>
+      writeThreshold(
+        join(folder, 'models/manifest.json'),
+        name,
+        { similarity, basis: 'measured elsewhere' },
+        'nearest',
+      ),
     run: (args: readonly string[], variables: NodeJS.ProcessEnv = {}) =>
       facelatch([...args], variables, join(folder, 'dist/firmware/cli.js')),
   }
