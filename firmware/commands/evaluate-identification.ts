@@ -4,6 +4,7 @@ import { agreed, type Classifier, first, type Gallery, imprinting, nearest, svm 
 import { chooseTemplates } from '../domain/enrolment.js'
 import { type Comparison, fused, identification, type Result } from '../evaluation/identification.js'
 import { type Rejection, rejections } from '../evaluation/rejection.js'
+import { amount, differentFaces } from '../evaluation/support.js'
 import type { Context } from './evaluate.js'
 import { type Dataset, dealt } from './evaluate-data.js'
 import type { Embeddings } from './evaluate-embeddings.js'
@@ -24,7 +25,8 @@ export interface IdentificationResult extends Context {
   /** Templates that `people add` would not have taken: they do not resemble the person's others. */
   readonly refused: number
   readonly withoutFace: number
-  /** Different strangers with a face, those of `single`. */
+  /** Strangers of `single` with a face, as named, and how many of them are different people for all that the net can tell. */
+  readonly named: number
   readonly seen: number
   /** One picture at a time, against people who are never enrolled; where there are none, against those left out. */
   readonly single: Result
@@ -107,6 +109,8 @@ export function runIdentification(
     return { right, quality, picture: join(name, basename(picture)), own, best: data.people[best ?? person]!, score }
   })
   const listed = strangers.length > 0
+  const single = identification(probes, listed ? strangers : removed, threshold)
+  const faces = firstFaces(listed ? data.strangers : data.people, data, embeddings)
   if (gallery.flat().length === 0 || (!listed && gallery.length < 2))
     throw new UserError(
       `nobody in ${data.name} is a stranger to anybody with a face; give pictures of two people or more, and of strangers`,
@@ -115,13 +119,14 @@ export function runIdentification(
     kind: 'identification',
     ...context,
     classifier,
-    people: gallery.length,
+    people: gallery.filter((templates) => templates.length > 0).length,
     templates: gallery.reduce((sum, templates) => sum + templates.length, 0),
     enrol,
     refused: given.flat().length - taken.flat().length,
     withoutFace: [...embeddings.values()].filter((seen) => seen === null).length,
-    seen: strangersSeen(listed ? data.strangers : data.people, data, embeddings),
-    single: identification(probes, listed ? strangers : removed, threshold),
+    named: faces.length,
+    seen: differentFaces(faces, apartFrom(single, classifier, threshold)),
+    single,
     leftOut: {
       single: identification(probes, removed, threshold),
       fused: identification(fused(probes, together), fused(removed, together), threshold),
@@ -175,12 +180,26 @@ function mostAlike(removed: readonly Comparison[], people: readonly string[]): I
 const rateFor = { nearest: 1e-3, imprinting: 1e-3, 'svm-alone': 1e-2 } as const
 export type ThresholdClassifier = keyof typeof rateFor
 
+const pointFor = ({ points }: Result, classifier: ThresholdClassifier) =>
+  points.find(({ wanted }) => wanted === rateFor[classifier])!
+
+/** Never laxer than what was measured. */
+const roundedUp = (threshold: number) => Math.ceil(threshold * 1000) / 1000
+
+/**
+ * From which similarity on two strangers may be one: the threshold that would be written, or the one in use where that is less, for
+ * a resident among the strangers drives the new one up. The machines' own is a probability and says nothing of two faces.
+ */
+const apartFrom = (single: Result, classifier: EvaluatedClassifier, inUse: number): number =>
+  classifier === 'svm' || classifier === 'svm-alone'
+    ? inUse
+    : Math.min(inUse, roundedUp(pointFor(single, classifier).threshold))
+
 /** The threshold for the manifest, with its basis. */
 export function thresholdFrom(result: IdentificationResult, classifier: ThresholdClassifier): Measured {
   const { single, data, detector, minFace, people, templates, seen } = result
-  const point = single.points.find(({ wanted }) => wanted === rateFor[classifier])!
-  // Rounded up: never laxer than what was measured.
-  const similarity = Math.ceil(point.threshold * 1000) / 1000
+  const point = pointFor(single, classifier)
+  const similarity = roundedUp(point.threshold)
   const { accepted, falselyAccepted } = point
   if (seen === 0 || accepted.count === 0 || !(similarity > 0 && similarity <= 1))
     throw new UserError(
@@ -190,17 +209,15 @@ export function thresholdFrom(result: IdentificationResult, classifier: Threshol
   const how = { nearest: 'nearest template', imprinting: 'imprinting', 'svm-alone': 'SVM, probability' }[classifier]
   const basis =
     `facelatch evaluate identification on ${data}: ${detector} (min face ${minFace}), ${people} people enrolled with ` +
-    `${templates} templates, ${how}, one picture at a time. At ${point.threshold.toFixed(4)}, ` +
+    `${amount(templates, 'template')}, and ${amount(seen, 'different stranger')}, ${how}, one picture at a time. At ${point.threshold.toFixed(4)}, ` +
     `${falselyAccepted.count} of ${falselyAccepted.of} strangers' pictures accepted (${percent(falselyAccepted.value)}, ` +
     `19 times in 20 below ${percent(falselyAccepted.high)}), ${accepted.count} of ${accepted.of} probes identified (${percent(accepted.value)}).`
   return { similarity, basis, measured: { strangers: seen, people, templates } }
 }
 
-/** Different ones with a face: a picture without one tells nothing, and the same picture under many names is one stranger. */
-function strangersSeen(names: readonly string[], data: Dataset, embeddings: Embeddings): number {
-  const faces = names.flatMap((name) => {
+/** One of each: a picture without a face tells nothing. */
+const firstFaces = (names: readonly string[], data: Dataset, embeddings: Embeddings): Float32Array[] =>
+  names.flatMap((name) => {
     const seen = data.pictures.get(name)!.flatMap((picture) => embeddings.get(picture) ?? [])
-    return seen.length === 0 ? [] : [seen[0]!.embedding.join()]
+    return seen.slice(0, 1).map(({ embedding }) => embedding)
   })
-  return new Set(faces).size
-}

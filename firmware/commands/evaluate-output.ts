@@ -2,6 +2,7 @@
 import { type Chart, page, paragraph, svg, table } from '../evaluation/chart.js'
 import type { Result } from '../evaluation/identification.js'
 import type { OperatingPoint, Rate } from '../evaluation/operating-points.js'
+import { amount } from '../evaluation/support.js'
 import type { Evaluation } from './evaluate.js'
 import type { AttractionResult } from './evaluate-attraction.js'
 import type { IdentificationResult } from './evaluate-identification.js'
@@ -38,9 +39,12 @@ function heading({ embedder, detector, minFace, data, ...result }: Evaluation): 
   if (result.kind === 'verification')
     return `${nets}: ${result.pairs.same} pairs of one person, ${result.pairs.different} of two; ${missed}`
   if (result.kind === 'attraction')
-    return `${nets}: one person with ${result.many} templates, ${result.others} with ${result.few}; ${missed}`
-  return `${nets}: ${result.people} people enrolled with ${result.templates} templates${result.refused > 0 ? ` (${result.refused} refused)` : ''}, ${result.classifier}; ${missed}`
+    return `${nets}: one person with ${amount(result.many, 'template')}, ${result.others} with ${result.few}; ${missed}`
+  return `${nets}: ${enrolled(result)}${result.refused > 0 ? ` (${result.refused} refused)` : ''}, ${result.classifier}; ${missed}`
 }
+
+export const enrolled = ({ people, templates }: { people: number; templates: number }) =>
+  `${people === 1 ? '1 person' : `${people} people`} enrolled with ${amount(templates, 'template')}`
 
 function tables(result: Evaluation): string[][][] {
   switch (result.kind) {

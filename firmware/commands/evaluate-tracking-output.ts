@@ -1,6 +1,6 @@
 /** `evaluate tracking` as tables. */
 import type { SingleSummary } from '../evaluation/decisions.js'
-import { counted, percent } from './evaluate-output.js'
+import { counted, enrolled, percent } from './evaluate-output.js'
 import type { Figures, TrackingResult } from './evaluate-tracking.js'
 
 const whole = (value: number) => (Number.isFinite(value) ? String(Math.round(value)) : '–')
@@ -128,5 +128,5 @@ export function trackingHeading(result: TrackingResult): string {
     ? `, ${strangers.sequences} short ones of ${strangers.decisions.strangers.people} strangers`
     : ''
   const left = withoutFace === 0 ? '' : `; ${withoutFace} left out, their pictures show no face`
-  return `${nets}: ${people} people enrolled with ${templates} templates, ${settings.classifier}; ${settings.count} sequences${short}, seed ${settings.seed}${left}`
+  return `${nets}: ${enrolled({ people, templates })}, ${settings.classifier}; ${settings.count} sequences${short}, seed ${settings.seed}${left}`
 }

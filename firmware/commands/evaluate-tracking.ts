@@ -140,7 +140,7 @@ export async function runTracking(
     ...context,
     settings,
     votes: config.votes,
-    people: data.people.length,
+    people: new Set(gallery.map(({ person }) => person)).size,
     templates: gallery.length,
     withoutFace: plans.length - played.length,
     all: figures(main),

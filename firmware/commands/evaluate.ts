@@ -135,7 +135,7 @@ export async function main(args: string[]): Promise<number> {
     else printResult(result)
     if (values['write-threshold'] && result.kind === 'identification') {
       const of = classifier as ThresholdClassifier
-      const doubt = tooFewStrangers({ strangers: result.seen, people: result.people })
+      const doubt = tooFewStrangers({ strangers: result.seen, named: result.named, people: result.people })
       const slot = of === 'svm-alone' ? 'svm' : of
       write(context.embedder, thresholdFrom(result, of), slot, { data: data.name, doubt, force })
     }

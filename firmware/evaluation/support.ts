@@ -1,5 +1,7 @@
 /** Whether what was measured carries the threshold that would come of it. */
 
+import { cosine } from '../domain/enrolment.js'
+
 /** How much of everything there was: strangers, people, … */
 export type Counts = Readonly<Record<string, number>>
 
@@ -13,13 +15,34 @@ export const fewestFor = (share: number) => Math.ceil(3 / share - 1e-9)
 /** Who is enrolled counts, too: each person more is one more whom a stranger may resemble. A household and its guests. */
 const fewestPeople = 10
 
+interface Support {
+  /** Different ones with a face. */
+  readonly strangers: number
+  /** Names that they stand under. */
+  readonly named?: number
+  /** Enrolled with a template or more. */
+  readonly people: number
+}
+
+export const amount = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
+
+/**
+ * The same man in a folder for each of his pictures is one stranger, and a stranger who cannot be told from another tells nothing more.
+ * @param apart similarity from which two faces may be one person's.
+ */
+export function differentFaces(faces: readonly Float32Array[], apart: number): number {
+  const counted: Float32Array[] = []
+  for (const face of faces) if (counted.every((other) => cosine(face, other) < apart)) counted.push(face)
+  return counted.length
+}
+
 /** @returns what is too little for a similarity from which a face is somebody; undefined when it is enough. */
-export function tooFewStrangers({ strangers, people }: { strangers: number; people: number }): string | undefined {
+export function tooFewStrangers({ strangers, named = strangers, people }: Support): string | undefined {
   const fewest = fewestFor(believed)
   if (strangers < fewest)
-    return `${strangers} different strangers with a face are too few: none of ${fewest} must pass, so that of all fewer than ${100 * believed} % do (rule of three)`
+    return `${amount(strangers, 'different stranger')} with a face${named > strangers ? ` (under ${named} names)` : ''} ${strangers === 1 ? 'is' : 'are'} too few: none of ${fewest} must pass, so that of all fewer than ${100 * believed} % do (rule of three)`
   if (people < fewestPeople)
-    return `${people} people enrolled are too few: strangers who resemble none of them may resemble one of ${fewestPeople}`
+    return `${people === 1 ? '1 person enrolled is' : `${people} people enrolled are`} too few: strangers who resemble none of them may resemble one of ${fewestPeople}`
   return undefined
 }
 

@@ -208,13 +208,29 @@ t.test('a threshold is not replaced by one that few people measured', async (t) 
   const again = await program.run([...measure, ...of])
   t.match(again, {
     code: 1,
-    stderr: /no threshold is written from album: 3 different strangers with a face are too few/,
+    stderr: /no threshold is written from album: 3 different strangers with a face \(under 303 names\) are too few/,
   })
   t.same(program.manifest(), before)
+  // The same man in frames that differ, and somebody whose pictures show no face: no stranger, and nobody enrolled.
+  for (let i = 0; i < 3; i++) {
+    mkdirSync(join(folder, 'album', `Frame ${i}`))
+    await sharp(join(media, 'SeanConnery.jpg'))
+      .modulate({ brightness: 0.9 + 0.05 * i })
+      .toFile(join(folder, 'album', `Frame ${i}`, 'frame.jpg'))
+    mkdirSync(join(folder, 'album/Nobody'), { recursive: true })
+    await sharp({ create: { width: 64, height: 64, channels: 3, background: { r: 50 * i, g: 90, b: 90 } } })
+      .png()
+      .toFile(join(folder, 'album/Nobody', `${i}.png`))
+  }
+  t.match((await program.run([...measure, '--embedder', 'mobilefacenet-192'])).stdout, /12 people enrolled with/)
   const forced = await program.run([...measure, ...of, '--force'])
   t.match(forced, { code: 0, stderr: /mobilefacenet-192: threshold 0\.\d+ written/ })
   const { threshold } = program.manifest().models.find(({ name }) => name === 'mobilefacenet-192')!
-  t.match(threshold, { forced: /^3 different strangers/, measured: { strangers: 3, people: 12 } })
+  t.match(threshold!.basis, /12 people enrolled with \d+ templates, and 3 different strangers,/)
+  t.match(threshold, {
+    forced: /^3 different strangers with a face \(under 306 names\)/,
+    measured: { strangers: 3, people: 12 },
+  })
   t.ok(threshold!.similarity < 0.636)
   t.match(threshold!.standard, { similarity: 0.636, measured: { strangers: 600, people: 293, templates: 1465 } })
 })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import {
+  differentFaces,
   fewestFor,
   laxerFromLess,
   standardAfter,
@@ -16,7 +17,21 @@ t.test('the rule of three', async (t) => {
 t.test('a threshold needs strangers, and people whom they may resemble', async (t) => {
   t.equal(tooFewStrangers({ strangers: 300, people: 10 }), undefined)
   t.match(tooFewStrangers({ strangers: 299, people: 10 }), /299 different strangers .* none of 300 must pass/)
+  t.match(
+    tooFewStrangers({ strangers: 8, named: 320, people: 10 }),
+    /^8 different strangers with a face \(under 320 names\) are/,
+  )
+  t.match(tooFewStrangers({ strangers: 1, people: 10 }), /^1 different stranger with a face is too few/)
   t.match(tooFewStrangers({ strangers: 300, people: 9 }), /9 people enrolled are too few/)
+})
+
+t.test('pictures of one man under many names are one stranger', async (t) => {
+  const at = (degrees: number) =>
+    Float32Array.of(Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180))
+  const men = [0, 90, 180].flatMap((man) => [man, man + 5, man + 10].map(at))
+  t.equal(differentFaces(men, 0.9), 3)
+  t.equal(differentFaces(men, 0.99), 6, 'ten degrees apart are two then, five are one')
+  t.equal(differentFaces(men, 0), 2, 'greedy: who is like one counted before is not counted')
 })
 
 t.test('an operating point of liveness needs subjects with frames enough', async (t) => {
