@@ -1,5 +1,5 @@
 /** Pictures from files and to PNG, through sharp. */
-import { stat } from 'node:fs/promises'
+import { access, constants, stat } from 'node:fs/promises'
 import sharp from 'sharp'
 import type { Box } from '../domain/types.js'
 
@@ -23,6 +23,10 @@ export async function decodePicture(file: string): Promise<DecodedPicture> {
   })
   if (info.isDirectory()) throw new Error('is a folder, not a picture')
   if (info.size === 0) throw new Error('is empty')
+  // sharp calls a file that it may not open one of an unsupported format.
+  await access(file, constants.R_OK).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`cannot be read (${error.code})`)
+  })
   try {
     // Phones store how they were held; a face lying on its side is found by no detector.
     const upright = sharp(file, { failOn: 'truncated', limitInputPixels: mostPixels }).autoOrient()

@@ -11,7 +11,7 @@ import { facesOfFile, type SeenFace } from './recognition.js'
 /** A picture's subject. */
 export type Seen = Pick<SeenFace, 'embedding' | 'quality' | 'clarity'>
 
-/** Null where no face was found or the file cannot be read. */
+/** Null where no face was found or the picture could not be looked at. */
 export type Embeddings = ReadonlyMap<string, Seen | null>
 
 /** Counts up when the same nets come to say something else of a picture: another alignment, other measures. */
@@ -19,11 +19,16 @@ const method = 3
 
 export const defaultCache = () => join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'facelatch/evaluate')
 
-/** One line of the file. A picture is known again by its path, size and time of change. */
-interface Kept {
-  readonly picture: string
+/** Times in milliseconds. The time of the last change of anything (ctime) is none that a copy or `touch` sets back. */
+interface Stamp {
   readonly size: number
+  readonly modified: number
   readonly changed: number
+}
+
+/** One line of the file: a picture that was decoded. It is known again by its path, size and times. */
+interface Kept extends Stamp {
+  readonly picture: string
   readonly seen:
     | (Omit<Seen, 'embedding'> & { /** Little-endian float32 in base64. */ readonly embedding: string })
     | null
@@ -56,8 +61,9 @@ export async function embedPictures(
   const missing: string[] = []
   for (const picture of new Set(pictures)) {
     const entry = kept.get(picture)
-    const now = stamp(picture)
-    if (entry && entry.size === now.size && entry.changed === now.changed) found.set(picture, unpack(entry.seen))
+    const seen =
+      entry && same(entry, stamp(picture)) ? unpack(entry.seen, setup.options.embedder.dimensions) : undefined
+    if (seen !== undefined) found.set(picture, seen)
     else missing.push(picture)
   }
   if (missing.length === 0) return found
@@ -65,17 +71,27 @@ export async function embedPictures(
   try {
     let next = 0
     let done = 0
+    let unread = 0
     const worker = async () => {
       while (next < missing.length) {
         const picture = missing[next++]!
+        // Taken before: what is written meanwhile is looked at again.
+        const before = stamp(picture)
         const seen = await subject(recognizer, picture)
-        found.set(picture, seen)
-        const line: Kept = { picture, ...stamp(picture), seen: pack(seen) }
-        within(cache, () => appendFileSync(file, `${JSON.stringify(line)}\n`, { mode: 0o600 }))
+        found.set(picture, seen ?? null)
+        if (seen === undefined) unread++
+        else {
+          const line: Kept = { picture, ...before, seen: pack(seen) }
+          within(cache, () => appendFileSync(file, `${JSON.stringify(line)}\n`, { mode: 0o600 }))
+        }
         progress(++done, missing.length)
       }
     }
     await Promise.all(Array.from({ length: ahead }, worker))
+    if (unread > 0)
+      console.error(
+        `${unread} of ${found.size} pictures could not be read and count as pictures without a face; mend them, or take them away`,
+      )
   } finally {
     await recognizer.close()
   }
@@ -90,12 +106,13 @@ function within<T>(cache: string, keep: () => T): T {
   }
 }
 
-async function subject(recognizer: Recognizer, picture: string): Promise<Seen | null> {
+/** Undefined, and said why, where the picture could not be looked at: that may be mended, and is not kept. */
+async function subject(recognizer: Recognizer, picture: string): Promise<Seen | null | undefined> {
   try {
     return (await facesOfFile(recognizer, picture)).faces[0] ?? null
   } catch (error) {
     console.error(`${picture}: ${(error as Error).message}; it counts as a picture without a face`)
-    return null
+    return undefined
   }
 }
 
@@ -118,10 +135,17 @@ function read(file: string): Map<string, Kept> {
   return kept
 }
 
-function stamp(picture: string): { size: number; changed: number } {
-  const { size, mtimeMs } = statSync(picture, { throwIfNoEntry: false }) ?? { size: -1, mtimeMs: 0 }
-  return { size, changed: mtimeMs }
+/** Of a file that is not there, or cannot be asked about, one that no line has. */
+function stamp(picture: string): Stamp {
+  try {
+    const { size, mtimeMs, ctimeMs } = statSync(picture)
+    return { size, modified: mtimeMs, changed: ctimeMs }
+  } catch {
+    return { size: -1, modified: 0, changed: 0 }
+  }
 }
+
+const same = (a: Stamp, b: Stamp) => a.size === b.size && a.modified === b.modified && a.changed === b.changed
 
 function pack(seen: Seen | null): Kept['seen'] {
   if (seen === null) return null
@@ -130,9 +154,12 @@ function pack(seen: Seen | null): Kept['seen'] {
   return { quality, clarity, embedding: bytes.toString('base64') }
 }
 
-function unpack(kept: Kept['seen']): Seen | null {
+/** Undefined where that is no embedding of the embedder's: the picture is looked at again. */
+function unpack(kept: Kept['seen'] | undefined, dimensions: number): Seen | null | undefined {
   if (kept === null) return null
+  if (typeof kept?.embedding !== 'string') return undefined
   // A copy of its own: a Buffer's memory is shared and not aligned for floats.
   const bytes = Uint8Array.from(Buffer.from(kept.embedding, 'base64'))
+  if (bytes.length !== dimensions * Float32Array.BYTES_PER_ELEMENT) return undefined
   return { ...kept, embedding: new Float32Array(bytes.buffer) }
 }

@@ -1,5 +1,15 @@
 /** `facelatch evaluate` on a folder of pictures as somebody would make it of his own people. */
-import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
 import sharp from 'sharp'
 import t from 'tap'
@@ -53,6 +63,36 @@ t.test('own pictures: figures, a page, and no second look at the pictures', asyn
   t.equal(withoutFace, 1)
   t.ok(accuracy.mean > 0.8)
   t.match(readFileSync(join(folder, 'roc.svg'), 'utf8'), /^<svg /)
+})
+
+t.test('the cache: only what was decoded is kept, and what cannot be right is looked at again', async (t) => {
+  const folder = makeAlbum(t)
+  const first = await evaluate(folder, 'verification', '--json')
+  t.match(first, { code: 0, stderr: /16 of 16 pictures/ })
+  const broken = join(folder, 'album/Audrey/broken.jpg')
+  writeFileSync(broken, 'not a picture')
+  for (const run of ['once', 'again']) {
+    const { stderr } = await evaluate(folder, 'verification', '--json')
+    t.match(stderr, /broken\.jpg: .*\n(.*\n)*1 of 17 pictures could not be read/, run)
+  }
+  rmSync(broken)
+
+  const file = join(folder, 'cache', readdirSync(join(folder, 'cache'))[0]!)
+  const [one, two, ...others] = readFileSync(file, 'utf8').trim().split('\n')
+  const cut = (line: string, bytes: number) => {
+    const kept = JSON.parse(line)
+    const embedding = Buffer.from(kept.seen.embedding, 'base64').subarray(0, bytes).toString('base64')
+    return JSON.stringify({ ...kept, seen: { ...kept.seen, embedding } })
+  }
+  writeFileSync(file, `${[cut(one!, 10), cut(two!, 400), ...others].join('\n')}\n`)
+  const mended = await evaluate(folder, 'verification', '--json')
+  t.match(mended, { code: 0, stderr: /2 of 2 pictures/ })
+  t.equal(mended.stdout, first.stdout)
+
+  const { atime, mtime } = statSync(join(folder, 'album/Sean/SeanConnery.jpg'))
+  utimesSync(join(folder, 'album/Sean/SeanConnery.jpg'), atime, mtime)
+  const touched = await evaluate(folder, 'identification', '--json')
+  t.match(touched.stderr, /of \d+ pictures/, 'another time of change, although size and time of writing are as before')
 })
 
 t.test('lists say who is enrolled and what is compared', async (t) => {
