@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import {
   findModel,
   formatProblem,
+  livenessNets,
   loadManifest,
   type Manifest,
   type ModelEntry,
@@ -26,9 +27,6 @@ import { inRoot } from './root.js'
 export const manifestPath = () => inRoot('models/manifest.json')
 export const modelsFolder = (config: Config) => config.recognizer.models || inRoot('models/built')
 export const readManifest = (): Manifest => loadManifest(manifestPath())
-
-/** Used together, in the order of their scores. The operating point of the pair stands with the first. */
-export const livenessNets = ['minifasnet-v2', 'minifasnet-v1se']
 
 /** What keeps the liveness nets from being used; undefined where they can be. */
 export async function livenessFault(config: Config): Promise<string | undefined> {

@@ -72,6 +72,9 @@ export interface Threshold {
   standard?: { readonly similarity: number; readonly measured: Readonly<Record<string, number>> }
 }
 
+/** Used together, in the order of their scores. The operating point of the pair stands with the first. */
+export const livenessNets = ['minifasnet-v2', 'minifasnet-v1se']
+
 export interface Manifest {
   models: ModelEntry[]
 }
@@ -227,6 +230,7 @@ function manifestFault(value: unknown): string | undefined {
     names.add(entry.name)
     const fault = entryFault(entry)
     if (fault) return `${entry.name}.${fault}`
+    if (entry.name === livenessNets[0] && entry.threshold === undefined) return `${entry.name}.threshold is missing`
   }
   return undefined
 }
@@ -257,8 +261,8 @@ function entryFault(entry: Record<string, unknown>): string | undefined {
   for (const [key, value] of Object.entries(all)) {
     if (value === undefined) continue
     if (!isRecord(value) || !isNumbers([value.similarity], 1)) return `${key}.similarity is not a number`
-    // At 0 or less every face is everybody's.
-    if (role === 'embedder' && !((value.similarity as number) > 0 && (value.similarity as number) <= 1))
+    // At 0 or less every face is everybody's, and every picture lives.
+    if (!((value.similarity as number) > 0 && (value.similarity as number) <= 1))
       return `${key}.similarity is ${value.similarity}, not above 0 and at most 1`
     if (typeof value.basis !== 'string') return `${key}.basis is not text`
     if (value.forced !== undefined && typeof value.forced !== 'string') return `${key}.forced is not text`

@@ -1,5 +1,6 @@
 /** `facelatch evaluate liveness`: how often a picture of somebody is taken for him, and he for a picture. */
 import { basename } from 'node:path'
+import { livenessNets } from '../adapters/models-manifest.js'
 import { loadRecognizer } from '../adapters/recognizer-native.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
@@ -14,7 +15,7 @@ import {
   pictureShare,
 } from '../evaluation/liveness.js'
 import { tooFewSubjects } from '../evaluation/support.js'
-import { chooseModels, detectorName, livenessFault, livenessNets } from '../models.js'
+import { chooseModels, detectorName, livenessFault } from '../models.js'
 import type { Picture, Recognizer } from '../ports.js'
 import { readArguments, readConfig } from './arguments.js'
 import { dataFolder } from './evaluate-data.js'

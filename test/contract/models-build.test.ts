@@ -125,6 +125,7 @@ t.test('weights of the wrong length are refused', async (t) => {
 t.test('a manifest with a fault is refused with the name of the key', async (t) => {
   const dir = t.testdir({})
   const file = path.join(dir, 'manifest.json')
+  const named = (models: Manifest['models'], name: string) => models.find((entry) => entry.name === name)!
   const faults: [RegExp, (models: Manifest['models']) => void][] = [
     [/mtcnn\.files\.pnet\.sha256/, ([mtcnn]) => Object.assign(mtcnn!.files.pnet!, { sha256: 'abc' })],
     [
@@ -136,6 +137,11 @@ t.test('a manifest with a fault is refused with the name of the key', async (t) 
     [/mtcnn\.role/, ([mtcnn]) => Object.assign(mtcnn!, { role: 'guard' })],
     [/dlib-resnet\.template/, ([, dlib]) => Object.assign(dlib!, { template: [1] })],
     [/dlib-resnet\.threshold is missing/, ([, dlib]) => delete dlib!.threshold],
+    [/minifasnet-v2\.threshold is missing/, (models) => delete named(models, 'minifasnet-v2').threshold],
+    [
+      /minifasnet-v2\.threshold\.similarity is 0, not above 0/,
+      (models) => Object.assign(named(models, 'minifasnet-v2').threshold!, { similarity: 0 }),
+    ],
     [/mtcnn is there twice/, (models) => models.push(models[0]!)],
   ]
   for (const [expected, spoil] of faults) {
