@@ -137,8 +137,9 @@ const atRates = ({ points }: Result): string[][] =>
 
 const inUse = ({ shipped }: Result): string[] => ['at the threshold in use', ...cells(shipped)]
 
+/** A dash for none that could be used: where the machines veto every stranger, 0 would do, and they would be the only guard. */
 const cells = ({ threshold, accepted, falselyAccepted }: OperatingPoint) => [
-  similarity(threshold),
+  threshold >= 0.00005 ? similarity(threshold) : '–',
   counted(accepted),
   counted(falselyAccepted),
 ]
