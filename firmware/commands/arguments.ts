@@ -26,8 +26,14 @@ export function readArguments<O extends Options>(args: string[], options: O, usa
     throw wrongUsage(`${(error as Error).message.split('\n')[0]!.split('. ')[0]}; ${usage.split('\n')[0]}`)
   }
   if ((parsed.values as { help?: boolean }).help) throw new HelpAsked(usage)
+  for (const name of folders)
+    if ((parsed.values as Record<string, unknown>)[name] === '')
+      throw wrongUsage(`--${name} "" names no folder; name one`)
   return parsed
 }
+
+/** An empty one, of a variable that is not set, would be the folder one stands in. */
+const folders = ['data', 'cache', 'from']
 
 const parse = <O extends Options>(args: string[], options: O) =>
   parseArgs({ args, options: { ...options, ...common }, allowPositionals: true, strict: true })

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
+import { removeStale } from '../adapters/models-folder.js'
 import { formatProblem, type Manifest, verifyModel } from '../adapters/models-manifest.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
@@ -45,6 +46,7 @@ export async function main(args: string[]): Promise<number> {
     if (name !== 'config' && name !== 'help' && name !== 'json' && !takes.includes(name))
       throw wrongUsage(`--${name} means nothing to "facelatch models ${action}"; "facelatch models --help" says more`)
   const config = readConfig(values.config)
+  if (action !== 'list' && action !== 'verify') removeStale(modelsFolder(config))
   switch (action) {
     case 'list':
       return list(config, values.json === true)

@@ -1,4 +1,5 @@
 /** `facelatch models` as somebody uses it who does not know what can go wrong: nothing that was there is lost. */
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -114,8 +115,17 @@ t.test('install: what is not there is said, and what it changes', async (t) => {
   const program = makeProgram(t)
   const empty = temporaryDirectory(t)
   const install = (...args: string[]) => program.run(['models', 'install', ...args])
+  t.match(await install('--from', ''), { code: 2, stderr: /--from "" names no folder/ })
+  const dead = spawnSync(process.execPath, ['-e', '']).pid
+  const [gone, other, living] = [`.a.onnx.${dead}.tmp`, `b.onnx.${dead}.tmp`, `.a.onnx.${process.pid}.tmp`]
+  for (const name of [gone, other, living]) writeFileSync(program.model(name), 'half')
   t.match(await install('--from', join(empty, 'none')), { code: 1, stderr: /cannot read the folder .*none \(ENOENT\)/ })
   t.match(await install('--from', empty), { code: 1, stderr: /holds none of the files: mtcnn-pnet\.onnx, .*--from/ })
+  t.same(
+    readdirSync(program.built).filter((name) => name.endsWith('.tmp')),
+    [living],
+    'what a command that was killed had begun is gone, what another one writes is not',
+  )
   t.match(await install('yunet-n', '--from', empty), { code: 1, stderr: /yunet-n\.onnx is not in/ })
   t.match(await install('eigenfaces'), { code: 2, stderr: /there is no model named eigenfaces; there are mtcnn/ })
   t.match(await program.run(['models', 'list', '--from', empty]), { code: 2, stderr: /--from means nothing to/ })
