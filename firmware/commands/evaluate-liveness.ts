@@ -22,7 +22,13 @@ import { dataFolder } from './evaluate-data.js'
 import { recorded, rendered, type Shown } from './evaluate-liveness-data.js'
 import { counted, type Grid, pageOf, percent, printGrids } from './evaluate-output.js'
 import { expectReport, writeReport } from './evaluate-report.js'
-import { expectDetectorInUse, expectEnough, type Measured, write } from './evaluate-threshold.js'
+import {
+  expectDetectorInUse,
+  expectEnough,
+  expectManifestWritable,
+  type Measured,
+  write,
+} from './evaluate-threshold.js'
 import { facesOf } from './recognition.js'
 
 const usage = `usage: facelatch evaluate liveness [--data DIR] [--synthetic N] [--detector NAME] [--json] [--report FILE.html] [--write-threshold [--force]] [--config FILE]
@@ -73,6 +79,7 @@ export async function main(args: string[]): Promise<number> {
   const shown = people === undefined ? recorded(data) : rendered(data, people)
   const name = basename(data)
   const [writes, force] = [values['write-threshold'] === true, values.force === true]
+  if (writes) expectManifestWritable()
   if (writes) expectEnough(name, tooFew(countsOf(sizesOf(shown))), force)
   const fault = await livenessFault(given)
   if (fault !== undefined) throw new UserError(`liveness cannot be evaluated: ${fault}`)

@@ -1,4 +1,6 @@
 /** `--write-threshold`: what was measured becomes what doors decide by, when it carries that. */
+import { accessSync, constants } from 'node:fs'
+import { dirname } from 'node:path'
 import { findModel, type Threshold, thresholdOf, writeThreshold } from '../adapters/models-manifest.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
@@ -18,6 +20,23 @@ export function expectDetectorInUse(detector: 'mtcnn' | 'yunet', config: Config)
       `--write-threshold measures with the detector that the door uses, ${used}; leave out --detector ${detector}, or set recognizer.detector`,
     )
 }
+
+/**
+ * Before anything is looked at: an evaluation takes its time.
+ * @throws UserError where the manifest could not be replaced afterwards.
+ */
+export function expectManifestWritable(): void {
+  try {
+    accessSync(dirname(manifestPath()), constants.W_OK)
+  } catch (error) {
+    throw unwritable(error)
+  }
+}
+
+const unwritable = (error: unknown) =>
+  new UserError(
+    `${manifestPath()} cannot be written (${(error as NodeJS.ErrnoException).code}); run this as the user it belongs to`,
+  )
 
 const howToForce = 'give more of it, or --force to write it all the same'
 
@@ -42,12 +61,12 @@ export function write(
   const against = doubt ?? laxerFromLess(threshold, standard)
   expectEnough(data, against, force)
   const kept = standardAfter(threshold, standard)
-  writeThreshold(
-    manifestPath(),
-    model,
-    { ...threshold, ...(against !== undefined && { forced: against }), ...(kept && { standard: kept }) },
-    classifier,
-  )
+  const written = { ...threshold, ...(against !== undefined && { forced: against }), ...(kept && { standard: kept }) }
+  try {
+    writeThreshold(manifestPath(), model, written, classifier)
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === undefined ? error : unwritable(error)
+  }
   console.error(
     `${model}: threshold ${threshold.similarity} written to ${manifestPath()}; the door takes it at its next start`,
   )

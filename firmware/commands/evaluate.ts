@@ -19,7 +19,7 @@ import {
 } from './evaluate-identification.js'
 import { printResult, reportPage } from './evaluate-output.js'
 import { expectReport, writeReport } from './evaluate-report.js'
-import { expectDetectorInUse, expectEnough, write } from './evaluate-threshold.js'
+import { expectDetectorInUse, expectEnough, expectManifestWritable, write } from './evaluate-threshold.js'
 import { runVerification, type VerificationResult } from './evaluate-verification.js'
 
 const usage = `usage: facelatch evaluate verification|identification|attraction|tracking|liveness [--data DIR] [--embedder NAME]… [--detector NAME]… [--enrol N] [--as-enrolled] [--classifier NAME] [--json] [--report FILE] [--write-threshold [--force]] [--cache DIR] [--config FILE]
@@ -95,7 +95,8 @@ export async function main(args: string[]): Promise<number> {
   const force = values.force === true
   if (force && !values['write-threshold']) throw wrongUsage('--force goes with --write-threshold')
   const enrol = Number(values.enrol ?? 5)
-  if (!Number.isInteger(enrol) || enrol < 1) throw wrongUsage(`--enrol takes a whole number, not "${values.enrol}"`)
+  if (!Number.isInteger(enrol) || enrol < 1)
+    throw wrongUsage(`--enrol takes a whole number from 1 on, not "${values.enrol}"`)
   const classifier = evaluatedClassifiers.find((name) => name === (values.classifier ?? 'nearest'))
   if (!classifier)
     throw wrongUsage(`--classifier takes one of ${evaluatedClassifiers.join(', ')}, not "${values.classifier}"`)
@@ -115,6 +116,7 @@ export async function main(args: string[]): Promise<number> {
   const config = readConfig(values.config)
   const data = readDataset(dataFolder(values.data, 'lfw-dev'))
   if (values['write-threshold']) {
+    expectManifestWritable()
     for (const detector of detectors ?? []) expectDetectorInUse(detector, config)
     const { people, strangers } = data
     const doubt = tooFewStrangers({

@@ -130,9 +130,10 @@ t.test('from the frozen graph to 512 numbers of a face, by the commands users ha
   t.equal(measured.code, 0, measured.stderr)
   const { threshold, origin } = program.manifest().models.find(({ name }) => name === 'facenet')!
   t.match(threshold?.basis, /facelatch evaluate identification on album/)
-  t.match(threshold?.forced, /^3 different strangers/)
+  // Nobody has trained this net: it takes two of the three for one.
+  t.match(threshold?.forced, /^2 different strangers with a face \(under 3 names\)/)
   const doctor = await run('doctor', '--config', config)
-  t.match(doctor.stdout, /of facenet was written with --force, although 3 different strangers/)
+  t.match(doctor.stdout, /of facenet was written with --force, although 2 different strangers/)
   t.same(origin, { type: 'converted', from: '20180402-114759.pb' })
 
   const imprinting = join(program.folder, 'imprinting.json')

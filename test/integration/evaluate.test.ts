@@ -1,5 +1,7 @@
 /** `facelatch evaluate` on a folder of pictures as somebody would make it of his own people. */
+import { spawnSync } from 'node:child_process'
 import {
+  chmodSync,
   copyFileSync,
   cpSync,
   mkdirSync,
@@ -14,13 +16,16 @@ import { basename, join } from 'node:path'
 import sharp from 'sharp'
 import t from 'tap'
 import { franck, makeAlbum, media } from '../support/album.js'
-import { facelatch } from '../support/appliance.js'
+import { facelatch, root } from '../support/appliance.js'
 import { makeProgram } from '../support/program.js'
 
 const evaluate = (folder: string, what: string, ...more: string[]) =>
   facelatch(['evaluate', what, '--data', join(folder, 'album'), '--cache', join(folder, 'cache'), ...more])
 
 t.setTimeout(300_000)
+
+/** Before a command that is to be bound by permissions: root may read and write anything unless it gives that up. */
+const bound = process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search'] : []
 
 t.test('own pictures: figures, a page, and no second look at the pictures', async (t) => {
   const folder = makeAlbum(t)
@@ -89,6 +94,18 @@ t.test('the cache: only what was decoded is kept, and what cannot be right is lo
   t.match(mended, { code: 0, stderr: /2 of 2 pictures/ })
   t.equal(mended.stdout, first.stdout)
 
+  const locked = join(folder, 'album/Audrey/locked.jpg')
+  copyFileSync(join(media, 'audrey.jpg'), locked)
+  chmodSync(locked, 0)
+  const [command, ...words] = [...bound, process.execPath, join(root, 'dist/firmware/cli.js'), 'evaluate']
+  const where = ['--data', join(folder, 'album'), '--cache', join(folder, 'cache')]
+  const refused = spawnSync(command!, [...words, 'verification', ...where], { encoding: 'utf8' })
+  t.match(refused, { status: 0, stderr: /locked\.jpg: cannot be read \(EACCES\); it counts as/ })
+  chmodSync(locked, 0o600)
+  const opened = await evaluate(folder, 'verification', '--json')
+  t.match(opened.stderr, /1 of 1 pictures/)
+  t.equal(JSON.parse(opened.stdout).withoutFace, 0)
+
   const { atime, mtime } = statSync(join(folder, 'album/Sean/SeanConnery.jpg'))
   utimesSync(join(folder, 'album/Sean/SeanConnery.jpg'), atime, mtime)
   const touched = await evaluate(folder, 'identification', '--json')
@@ -128,6 +145,9 @@ t.test('who attracts strangers, by classifier, and what enrolment would have ref
   )
   for (const { strangers } of found.classifiers)
     t.equal(strangers.few, 3, 'of two people, one is the nearest to each of three strangers')
+  const vetoed = (await evaluate(folder, 'identification', '--classifier', 'svm')).stdout
+  t.match(vetoed, /at most 1\.00 % +– +100\.00 %/, 'the machines veto all who are left out: no threshold')
+  t.notMatch(vetoed, /at most .*0\.0000/)
   t.match((await evaluate(folder, 'attraction')).stdout, /one person with 20 templates, 1 with 5/)
 
   // A picture of another man among his first five.
@@ -161,7 +181,10 @@ t.test('what makes no sense is refused in one line', async (t) => {
     [['identification', '--classifier', 'svm', '--write-threshold'], 2, /goes with --classifier svm-alone/],
     [['identification', '--as-enrolled', '--write-threshold'], 2, /--as-enrolled goes without/],
     [['identification', '--classifier', 'svm', '--embedder', 'dlib-resnet'], 2, /no threshold of the classifier svm/],
-    [['identification', '--enrol', '0'], 2, /--enrol takes a whole number/],
+    [['identification', '--enrol', '0'], 2, /--enrol takes a whole number from 1 on, not "0"/],
+    [['identification', '--cache', ''], 2, /--cache "" names no folder/],
+    [['verification', '--data', ''], 2, /--data "" names no folder/],
+    [['tracking', '--data', ''], 2, /--data "" names no folder/],
     [['identification', '--report', 'page.pdf'], 2, /FILE\.html or FILE\.svg/],
     [
       ['identification', '--embedder', 'eigenfaces'],
@@ -251,6 +274,16 @@ t.test('a threshold is not replaced by one that few people measured', async (t) 
     stderr: /no threshold is written from album: 3 different strangers with a face \(under 303 names\) are too few/,
   })
   t.same(program.manifest(), before)
+  const models = join(program.folder, 'models')
+  chmodSync(models, 0o500)
+  const [command, ...words] = [...bound, process.execPath, join(program.folder, 'dist/firmware/cli.js')]
+  const locked = spawnSync(command!, [...words, ...measure, ...of, '--force'], { encoding: 'utf8' })
+  chmodSync(models, 0o700)
+  t.match(locked, {
+    status: 1,
+    stdout: '',
+    stderr: /^facelatch: \S+manifest\.json cannot be written \(EACCES\); run this/,
+  })
   // The same man in frames that differ, and somebody whose pictures show no face: no stranger, and nobody enrolled.
   for (let i = 0; i < 3; i++) {
     mkdirSync(join(folder, 'album', `Frame ${i}`))
