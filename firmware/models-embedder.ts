@@ -41,25 +41,34 @@ export function betterThan(config: Config, manifest: Manifest, embedder: string)
 
 /**
  * The one that is named, else the best that is whole. `passedOver`: better ones whose files are there and are not what the manifest
- * names. Where none is whole, the one that is easiest to get.
+ * names. Where none is whole, the one that is easiest to get. `problems`: of the files of the one that is chosen.
  */
 export async function chooseEmbedder(
   config: Config,
   manifest: Manifest,
   folder: string,
-): Promise<{ readonly entry: ModelEntry; readonly passedOver: readonly Problem[] }> {
+): Promise<{
+  readonly entry: ModelEntry
+  readonly problems: readonly Problem[]
+  readonly passedOver: readonly Problem[]
+}> {
   const wanted = config.recognizer.embedder
   checkEmbedderName(wanted, manifest)
-  if (wanted !== 'auto') return { entry: findModel(manifest, wanted), passedOver: [] }
-  const all = candidates(manifest, config)
-  const damaged: Problem[] = []
-  for (const entry of all) {
-    const problems = await verifyModel(entry, folder)
-    if (problems.length === 0) return { entry, passedOver: damaged }
-    damaged.push(...problems.filter(({ absent }) => !absent))
+  const looked = async (entry: ModelEntry) => ({ entry, problems: await verifyModel(entry, folder) })
+  if (wanted !== 'auto') return { ...(await looked(findModel(manifest, wanted))), passedOver: [] }
+  const all: Awaited<ReturnType<typeof looked>>[] = []
+  const isDamaged = ({ absent }: Problem) => !absent
+  for (const candidate of candidates(manifest, config)) {
+    const one = await looked(candidate)
+    if (one.problems.length === 0)
+      return { ...one, passedOver: all.flatMap(({ problems }) => problems.filter(isDamaged)) }
+    all.push(one)
   }
-  const nearest = all.find(({ origin }) => origin.type === 'build') ?? all[0]!
-  return { entry: damaged.length > 0 ? findModel(manifest, damaged[0]!.model) : nearest, passedOver: [] }
+  const chosen =
+    all.find(({ problems }) => problems.some(isDamaged)) ??
+    all.find(({ entry }) => entry.origin.type === 'build') ??
+    all[0]!
+  return { ...chosen, passedOver: [] }
 }
 
 /**

@@ -39,14 +39,19 @@ export async function livenessFault(config: Config): Promise<string | undefined>
 }
 
 /** @throws ModelError when faces must live and nothing here can tell whether they do. */
-export async function checkLiveness(config: Config): Promise<void> {
-  if (config.recognizer.liveness !== 'require') return
+async function checkLiveness(config: Config): Promise<void> {
+  if (config.recognizer.liveness === 'require') await livenessUsable(config)
+}
+
+/** False where they are only wanted for a warning. @throws ModelError where they are required. */
+async function livenessUsable(config: Config): Promise<boolean> {
   const fault = await livenessFault(config)
-  if (fault !== undefined)
+  if (fault !== undefined && config.recognizer.liveness === 'require')
     throw new ModelError(
       `recognizer.liveness is "require", but ${fault}; or set it to "warn" or "off": photos then open the door`,
       2,
     )
+  return fault === undefined
 }
 
 /** What everybody must know who hangs this on a door. */
@@ -65,8 +70,7 @@ async function photosOpen(config: Config): Promise<string | undefined> {
 
 /** The nets that say whether a face lives; none where they are off, or missing and only wanted for a warning. */
 async function chooseLiveness(config: Config, manifest: Manifest) {
-  await checkLiveness(config)
-  if (config.recognizer.liveness === 'off' || (await livenessFault(config)) !== undefined) return undefined
+  if (config.recognizer.liveness === 'off' || !(await livenessUsable(config))) return undefined
   const entries = livenessNets.map((name) => findModel(manifest, name))
   return {
     liveFrom: entries[0]!.threshold!.similarity,
@@ -124,10 +128,9 @@ export async function chooseModels(config: Config, manifest = readManifest()): P
   const detector = findModel(manifest, detectorName(config))
   // Its O-Net settles a face's points, whatever found it.
   const points = findModel(manifest, 'mtcnn')
-  const { entry: embedder, passedOver } = await chooseEmbedder(config, manifest, folder)
-  const problems = (
-    await Promise.all([...new Set([detector, points, embedder])].map((entry) => verifyModel(entry, folder)))
-  ).flat()
+  const { entry: embedder, problems: ofEmbedder, passedOver } = await chooseEmbedder(config, manifest, folder)
+  const ofDetector = await Promise.all([...new Set([detector, points])].map((entry) => verifyModel(entry, folder)))
+  const problems = [...ofDetector.flat(), ...ofEmbedder]
   if (problems.length > 0) throw new ModelError(problems.map(formatProblem).join('\n'))
 
   const liveness = await chooseLiveness(config, manifest)

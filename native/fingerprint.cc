@@ -38,6 +38,7 @@ struct Seen {
   uint64_t state;
   uint8_t darkest = 255;
   uint8_t brightest = 0;
+  bool tinted = false;
 
   template <typename Row>
   void look(const Rows& rows, int step, const Row& also) {
@@ -71,11 +72,7 @@ struct Seen {
       }
       pairs += static_cast<int64_t>(length / 2);
     });
-    for (const int64_t sum : sums) {
-      if (std::abs(sum) < leastTint * pairs) continue;
-      darkest = 0;
-      brightest = 255;
-    }
+    tinted = std::any_of(sums.begin(), sums.end(), [&](int64_t sum) { return std::abs(sum) >= leastTint * pairs; });
   }
 };
 
@@ -93,7 +90,7 @@ double fingerprint(const View& picture) {
   } else {
     seen.lookWithContrast({picture.pixels, width * 3, picture.stride, picture.height}, step);
   }
-  if (seen.brightest - seen.darkest < leastContrast) return 0;
+  if (!seen.tinted && seen.brightest - seen.darkest < leastContrast) return 0;
   const uint64_t state = seen.state;
   return static_cast<double>((finish(state) >> 12) | 1);
 }

@@ -72,11 +72,13 @@ std::vector<Identification> Recognizer::identify(const Picture& picture, const s
   {
     // Through all of them: the faces of one picture meet the same gallery.
     const std::lock_guard<std::mutex> lock(searching_);
-    for (Embedded& face : embedded) {
-      std::vector<Match> matches = gallery_.best(face.embedding.data(), k);
-      const Clarity clarity = nets_->embedder.clarity(face.aligned);
-      identifications.push_back({std::move(face.embedding), std::move(matches), clarity, {}});
+    for (const Embedded& face : embedded) {
+      identifications.push_back({{}, gallery_.best(face.embedding.data(), k), {}, {}});
     }
+  }
+  for (size_t i = 0; i < embedded.size(); ++i) {
+    identifications[i].clarity = nets_->embedder.clarity(embedded[i].aligned);
+    identifications[i].embedding = std::move(embedded[i].embedding);
   }
   const auto matchedAt = Clock::now();
   std::vector<std::vector<float>> liveness = nets_->liveness.judge(picture.view(), boxes);

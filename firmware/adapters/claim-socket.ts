@@ -1,8 +1,6 @@
 /** One supervisor a store: two would answer the same commands and mix their events. */
-import { createHash } from 'node:crypto'
-import { realpathSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { basename, dirname, join, resolve } from 'node:path'
+import { storeIdentity } from '../store-identity.js'
 
 export interface Claim {
   release(): Promise<void>
@@ -35,15 +33,4 @@ export const isClaimed = (path: string): Promise<boolean> =>
     socket.on('error', () => resolve(false))
   })
 
-const socketOf = (path: string) =>
-  `\0facelatch-${createHash('sha256').update(canonical(path)).digest('hex').slice(0, 32)}`
-
-/** The same for every way to write the path; the file itself may not be there yet. */
-function canonical(path: string): string {
-  const absolute = resolve(path)
-  try {
-    return join(realpathSync(dirname(absolute)), basename(absolute))
-  } catch {
-    return absolute
-  }
-}
+const socketOf = (path: string) => `\0facelatch-${storeIdentity(path)}`

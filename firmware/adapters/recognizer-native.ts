@@ -1,7 +1,7 @@
 /** The Camera and Recognizer ports over the native addon, and the only file that loads it. */
 import { createRequire } from 'node:module'
 import type { CameraFault, FaultKind } from '../domain/camera-faults.js'
-import { type ClassifierName, imprint } from '../domain/classifiers.js'
+import { type ClassifierName, imprint, templatesByPerson } from '../domain/classifiers.js'
 import type { Box, Landmarks } from '../domain/types.js'
 import type { Camera, PersonTemplates, Picture, Recognizer, Template } from '../ports.js'
 import { inRoot, nativeRemedy } from '../root.js'
@@ -137,20 +137,16 @@ class Bound implements Recognizer {
   }
 
   setGallery(enrolled: readonly Template[]): void {
-    const templates = this.#classifier === 'imprinting' ? imprinted(enrolled) : enrolled
-    const label = new Map([...new Set(templates.map(({ person }) => person))].map((person, index) => [person, index]))
-    const matrix = new Float32Array(templates.length * this.dimensions)
-    templates.forEach(({ embedding }, row) => {
-      matrix.set(embedding, row * this.dimensions)
-    })
+    const people = [...templatesByPerson(enrolled)]
+    const rows = people.map(([, own]) => this.#compared(own))
     this.#native.setGallery(
-      matrix,
-      Int32Array.from(templates, ({ person }) => label.get(person)!),
+      this.#matrix(rows.flat()),
+      Int32Array.from(rows.flatMap((own, label) => own.map(() => label))),
     )
-    this.#people = new Map([...label].map(([person, index]) => [index, person]))
+    this.#people = new Map(people.map(([person], label) => [label, person]))
     this.#labels.clear()
-    for (const [person, index] of label) this.#labels.set(person, index)
-    this.#nextLabel = label.size
+    for (const [label, person] of this.#people) this.#labels.set(person, label)
+    this.#nextLabel = people.length
     this.#gallery++
   }
 
@@ -175,26 +171,24 @@ class Bound implements Recognizer {
       this.#labels.delete(id)
       return
     }
-    const mean = this.#classifier === 'imprinting' ? imprint(embeddings) : undefined
-    const rows = mean === undefined ? embeddings : [mean]
-    const matrix = new Float32Array(rows.length * this.dimensions)
-    for (const [row, embedding] of rows.entries()) matrix.set(embedding, row * this.dimensions)
-    this.#native.setTemplates(label, matrix)
+    this.#native.setTemplates(label, this.#matrix(this.#compared(embeddings)))
     this.#people.set(label, person)
     this.#labels.set(id, label)
+  }
+
+  /** What stands for a person. Whose templates cancel each other out keeps them as they are. */
+  #compared(templates: readonly Float32Array[]): readonly Float32Array[] {
+    const mean = this.#classifier === 'imprinting' ? imprint(templates) : undefined
+    return mean === undefined ? templates : [mean]
+  }
+
+  #matrix(rows: readonly Float32Array[]): Float32Array {
+    const matrix = new Float32Array(rows.length * this.dimensions)
+    for (const [row, embedding] of rows.entries()) matrix.set(embedding, row * this.dimensions)
+    return matrix
   }
 
   close(): Promise<void> {
     return this.#native.close()
   }
-}
-
-/** One template a person; whose templates cancel each other out keeps them as they are. */
-function imprinted(templates: readonly Template[]): Template[] {
-  const people = new Map<string, Template[]>()
-  for (const template of templates) people.set(template.person, [...(people.get(template.person) ?? []), template])
-  return [...people].flatMap(([person, own]) => {
-    const embedding = imprint(own.map((template) => template.embedding))
-    return embedding === undefined ? own : [{ person, embedding }]
-  })
 }

@@ -2,10 +2,10 @@
  * The running appliance's account of itself, for whoever may read its store: a Unix socket beside it, or where nothing can
  * be written there, in the folder that systemd makes for the service.
  */
-import { createHash } from 'node:crypto'
 import { chmodSync, unlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
+import { storeIdentity } from '../store-identity.js'
 
 /** sun_path of unix(7) with its end. */
 const longestPath = 107
@@ -18,7 +18,7 @@ const runtimeFolder = '/run/facelatch'
 /** Where a store's appliance may answer, the usual place first. */
 export const statusSockets = (storePath: string, runtime = runtimeFolder): readonly string[] => [
   `${storePath}.status`,
-  join(runtime, `status-${createHash('sha256').update(resolve(storePath)).digest('hex').slice(0, 16)}`),
+  join(runtime, `status-${storeIdentity(storePath)}`),
 ]
 
 /**

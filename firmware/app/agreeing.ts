@@ -1,5 +1,5 @@
 /** A recognizer whose answers the support vector machines must agree with: `recognizer.classifier: svm`. */
-import { agreed } from '../domain/classifiers.js'
+import { agreed, templatesByPerson } from '../domain/classifiers.js'
 import { probabilities } from '../domain/svm.js'
 import type { Candidate } from '../domain/types.js'
 import type { Identified, Machines, PersonTemplates, Recognizer, Template, Trainer } from '../ports.js'
@@ -49,12 +49,9 @@ export class Agreeing extends AroundRecognizer {
   override setGallery(templates: readonly Template[]): void {
     super.setGallery(templates)
     this.#enrolled.clear()
-    for (const template of templates) {
-      const { embeddings = [] } = this.#enrolled.get(template.person) ?? {}
-      const { person } = template
-      this.#enrolled.set(person, { id: person, person, embeddings: [...embeddings, template.embedding] })
-    }
-    this.#train(templates)
+    for (const [person, embeddings] of templatesByPerson(templates))
+      this.#enrolled.set(person, { id: person, person, embeddings })
+    this.#begin(true)
   }
 
   override changeGallery(people: readonly PersonTemplates[], settled: boolean): string[] {
@@ -63,21 +60,18 @@ export class Agreeing extends AroundRecognizer {
       if (person.person === undefined) this.#enrolled.delete(person.id)
       else this.#enrolled.set(person.id, person)
     }
-    // Neither those of before nor those in training know this gallery.
-    this.#machines = undefined
-    this.#gallery++
-    if (settled)
-      this.#train(
-        [...this.#enrolled.values()].flatMap(({ person, embeddings }) =>
-          embeddings.map((embedding) => ({ person: person!, embedding })),
-        ),
-      )
+    this.#begin(settled)
     return wrong
   }
 
-  #train(templates: readonly Template[]): void {
+  /** Another gallery, which neither the machines of before nor those in training know. */
+  #begin(train: boolean): void {
     this.#machines = undefined
     const gallery = ++this.#gallery
+    if (!train) return
+    const templates = [...this.#enrolled.values()].flatMap(({ person, embeddings }) =>
+      embeddings.map((embedding) => ({ person: person!, embedding })),
+    )
     this.#trainer.train(templates).then(
       (machines) => {
         // A later gallery has machines of its own coming.

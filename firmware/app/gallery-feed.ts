@@ -7,8 +7,8 @@ import type { GalleryPart, GalleryPlace, Log, Store } from '../ports.js'
 export interface GalleryFeedPorts {
   readonly store: Pick<Store, 'galleryPart'>
   readonly log: Log
-  /** False when there is no recognizer to take it. */
-  readonly send: (number: number, part: GalleryPart) => boolean
+  /** To the recognizer; where there is none, it is lost. */
+  readonly send: (number: number, part: GalleryPart) => void
 }
 
 export class GalleryFeed {

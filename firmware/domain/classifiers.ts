@@ -30,6 +30,19 @@ export function imprinting(gallery: Gallery): Classifier {
   return nearest(gallery.map((templates) => [imprint(templates)].filter((row) => row !== undefined)))
 }
 
+/** What each person has, in the order in which they come first. */
+export function templatesByPerson(
+  templates: readonly { readonly person: string; readonly embedding: Float32Array }[],
+): Map<string, Float32Array[]> {
+  const people = new Map<string, Float32Array[]>()
+  for (const { person, embedding } of templates) {
+    const own = people.get(person)
+    if (own) own.push(embedding)
+    else people.set(person, [embedding])
+  }
+  return people
+}
+
 /** The normalised mean; undefined where there are no templates, or they cancel each other out. */
 export function imprint(templates: readonly Float32Array[]): Float32Array | undefined {
   const sum = new Float64Array(templates[0]?.length ?? 0)

@@ -24,6 +24,7 @@ import { loadConfig } from '../../firmware/config.js'
 import { nameKey } from '../../firmware/domain/names.js'
 import { mebibytes } from '../../firmware/domain/units.js'
 import { seeded } from '../../firmware/evaluation/random.js'
+import { quantile } from '../../firmware/evaluation/statistics.js'
 import { chooseModels } from '../../firmware/models.js'
 import type { GalleryPlace, NewTemplate } from '../../firmware/ports.js'
 
@@ -68,8 +69,7 @@ async function fill(): Promise<void> {
 
 /** Prints the median, ms. */
 function tell(what: string, times: readonly number[], more = ''): void {
-  const sorted = [...times].sort((a, b) => a - b)
-  console.log(`${what.padEnd(58)} ${sorted[sorted.length >> 1]!.toFixed(1).padStart(9)} ms${more}`)
+  console.log(`${what.padEnd(58)} ${quantile(times, 0.5).toFixed(1).padStart(9)} ms${more}`)
 }
 
 async function timed(work: () => unknown): Promise<number> {
