@@ -1,8 +1,9 @@
 /** `facelatch models convert`: a FaceNet that the user has becomes an embedder of the manifest. */
 import { createHash } from 'node:crypto'
 import { constants, readFileSync } from 'node:fs'
-import { access, open, rename, rm } from 'node:fs/promises'
+import { access, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { placeWhole } from '../adapters/models-folder.js'
 import { addModel, type ModelEntry, replaceable, withModel } from '../adapters/models-manifest.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
@@ -66,19 +67,12 @@ async function expectWritable(folder: string): Promise<void> {
 /** Tried under a temporary name. The file stands before its entry does: without one it is nothing. */
 async function install(config: Config, folder: string, entry: ModelEntry, bytes: Uint8Array): Promise<void> {
   const { file, ...described } = entry.files.embedder!
-  const temporary = `.${file}.${process.pid}.tmp`
-  const trial = { ...entry, files: { embedder: { ...described, file: temporary } } }
-  try {
-    const handle = await open(join(folder, temporary), 'w')
-    await handle
-      .writeFile(bytes)
-      .then(() => handle.sync())
-      .finally(() => handle.close())
+  await placeWhole(folder, file, async (temporary) => {
+    await writeFile(join(folder, temporary), bytes)
+    const trial = { ...entry, files: { embedder: { ...described, file: temporary } } }
     await tryEmbedder(config, withModel(readManifest(), trial).models, trial)
-    await rename(join(folder, temporary), join(folder, file))
-  } finally {
-    await rm(join(folder, temporary), { force: true })
-  }
+    return undefined
+  })
   addModel(manifestPath(), entry)
 }
 

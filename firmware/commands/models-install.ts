@@ -1,6 +1,7 @@
 /** `facelatch models install`: files that are downloaded, or taken from a folder, once their sums are right. */
-import { copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { placeWhole } from '../adapters/models-folder.js'
 import {
   fileFault,
   formatProblem,
@@ -81,25 +82,13 @@ async function filesIn(folder: string): Promise<ReadonlySet<string>> {
   }
 }
 
-/** The file appears under its name only when it is whole and the one the manifest names. */
-async function place(
-  wanted: ModelFile,
-  folder: string,
-  fill: (temporary: string) => Promise<void>,
-): Promise<string | undefined> {
-  const temporary = join(folder, `.${wanted.file}.${process.pid}.tmp`)
-  try {
-    await fill(temporary)
-    const fault = await fileFault(wanted, temporary)
-    if (fault !== undefined) return fault
-    const file = await open(temporary, 'r')
-    await file.sync().finally(() => file.close())
-    await rename(temporary, join(folder, wanted.file))
-    return undefined
-  } finally {
-    await rm(temporary, { force: true })
-  }
-}
+/** Answers what is wrong with the file that `fill` writes. */
+const place = (wanted: ModelFile, folder: string, fill: (path: string) => Promise<void>): Promise<string | undefined> =>
+  placeWhole(folder, wanted.file, async (temporary) => {
+    const path = join(folder, temporary)
+    await fill(path)
+    return fileFault(wanted, path)
+  })
 
 async function take(wanted: ModelFile, source: string, folder: string): Promise<string | undefined> {
   const fault = await fileFault(wanted, source)
@@ -119,10 +108,7 @@ async function download(entry: ModelEntry, wanted: ModelFile, folder: string): P
     if (!response.ok)
       return `${wanted.url} answered ${response.status}; fetch it by hand and give its folder with --from`
     const bytes = Buffer.from(await response.arrayBuffer())
-    return await place(wanted, folder, async (temporary) => {
-      const file = await open(temporary, 'w')
-      await file.writeFile(bytes).finally(() => file.close())
-    })
+    return await place(wanted, folder, (temporary) => writeFile(temporary, bytes))
   } catch (error) {
     const reason = (error as { cause?: Error }).cause?.message ?? (error as Error).message
     return `cannot be downloaded from ${wanted.url} (${reason}); fetch it by hand and give its folder with --from`
