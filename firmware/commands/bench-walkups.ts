@@ -2,12 +2,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadConfig } from '../config.js'
+import { dealt } from '../evaluation/dataset.js'
 import { decisions, type JudgedFrame, type Visit } from '../evaluation/decisions.js'
+import { companyOf, planSequences } from '../evaluation/sequences/cast.js'
 import { type ShareChart, sharesSvg } from '../evaluation/share-chart.js'
 import { quantile } from '../evaluation/statistics.js'
 import type { Demands } from '../evaluation/tracking.js'
 import { embed } from './evaluate.js'
-import { dealt, readDataset } from './evaluate-data.js'
+import { readDataset } from './evaluate-data.js'
 import { Theatre } from './evaluate-tracking-play.js'
 import { openRecognizer } from './recognition.js'
 
@@ -41,10 +43,6 @@ export async function measureWalkups(folder: string, dataset: string, count: num
   const templates = data.people.map((person) => ({ person, pictures: dealt(data, person, enrolled).templates }))
   const pictures = templates.flatMap(({ pictures: own }) => own)
   const { embeddings } = await embed(config, config.recognizer, 'nearest', data, pictures)
-  const [{ companyOf, planSequences }, sequences] = await Promise.all([
-    import('../../tools/sequences/cast.js') as Promise<typeof import('../../tools/sequences/cast.js')>,
-    import('../../tools/sequences/sequence.js') as Promise<typeof import('../../tools/sequences/sequence.js')>,
-  ])
   const recognizer = await openRecognizer(config)
   const visits: { visit: Visit; frames: readonly JudgedFrame[] }[] = []
   try {
@@ -56,7 +54,7 @@ export async function measureWalkups(folder: string, dataset: string, count: num
         }),
       ),
     )
-    const theatre = new Theatre(recognizer, config, sequences)
+    const theatre = new Theatre(recognizer, config)
     const demands: Demands = { visible: leastVisible, side: config.recognizer.minFace }
     for (const plan of planSequences(companyOf(data, enrolled), seed, count, ['approach'])) {
       const frames = await theatre.play(plan)

@@ -5,8 +5,8 @@
 import { UserError } from '../app/errors.js'
 import { type Classifier, first, type Gallery, imprinting, nearest } from '../domain/classifiers.js'
 import { probabilities, train } from '../domain/svm.js'
+import type { Dataset } from '../evaluation/dataset.js'
 import type { Context } from './evaluate.js'
-import type { Dataset } from './evaluate-data.js'
 import type { Embeddings } from './evaluate-embeddings.js'
 
 export interface AttractionResult extends Context {

@@ -1,9 +1,10 @@
 /** `facelatch evaluate tracking`: its arguments, and what it prints. */
 import { wrongUsage } from '../app/errors.js'
 import { page, paragraph, table } from '../evaluation/chart.js'
+import { type Dataset, dealt } from '../evaluation/dataset.js'
 import { readArguments, readConfig } from './arguments.js'
 import { embed } from './evaluate.js'
-import { type Dataset, dataFolder, dealt, readDataset, without } from './evaluate-data.js'
+import { dataFolder, readDataset, without } from './evaluate-data.js'
 import { defaultCache } from './evaluate-embeddings.js'
 import { printGrids } from './evaluate-output.js'
 import { expectReport, writeReport } from './evaluate-report.js'

@@ -9,12 +9,11 @@ import { points } from '../domain/geometry.js'
 import type { Box, Landmarks } from '../domain/types.js'
 import { Visits } from '../domain/visits.js'
 import type { JudgedFrame, SingleAnswer } from '../evaluation/decisions.js'
+import type { Plan } from '../evaluation/sequences/cast.js'
+import { playScript } from '../evaluation/sequences/sequence.js'
+import type { Still } from '../evaluation/sequences/sprite.js'
 import type { Picture, Recognizer } from '../ports.js'
 import { subjectFirst } from './recognition.js'
-
-type Sequences = typeof import('../../tools/sequences/sequence.js')
-export type Plan = import('../../tools/sequences/cast.js').Plan
-type Still = import('../../tools/sequences/sprite.js').Still
 
 /** The recognizer, with what it said of every single face of the last frame. */
 class Witness extends OfTimedPictures {
@@ -45,16 +44,14 @@ export class Theatre {
   readonly #witness: Witness
   readonly #pipeline: Pipeline
   readonly #rearmMs: number
-  readonly #play: Sequences['playScript']
   readonly #faces = new Map<string, Box | null>()
 
   /** @param recognizer with the gallery in place. */
-  constructor(recognizer: Recognizer, config: Config, { playScript }: Sequences) {
+  constructor(recognizer: Recognizer, config: Config) {
     this.#recognizer = recognizer
     this.#witness = new Witness(recognizer)
     this.#pipeline = new Pipeline(this.#witness, config)
     this.#rearmMs = config.access.rearmSeconds * 1000
-    this.#play = playScript
   }
 
   /** What became of each frame; undefined when a picture of the cast shows no face. */
@@ -68,7 +65,7 @@ export class Theatre {
     this.#pipeline.begin()
     const visits = new Visits({ rearmMs: this.#rearmMs })
     const judged: JudgedFrame[] = []
-    for (const { index, at, width, height, pixels, truth } of this.#play(script, stills)) {
+    for (const { index, at, width, height, pixels, truth } of playScript(script, stills)) {
       const frame = new TimedPicture(pictureFromRgb(pixels, width, height), at, index)
       this.#witness.answers = []
       const began = performance.now()

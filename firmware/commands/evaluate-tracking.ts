@@ -3,15 +3,16 @@ import { loadRecognizer } from '../adapters/recognizer-native.js'
 import { UserError } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { first, nearest } from '../domain/classifiers.js'
+import { type Dataset, dealt } from '../evaluation/dataset.js'
 import { type DecisionSummary, type Decisions, decisions, summarize, upperBound } from '../evaluation/decisions.js'
 import { type Rate, rate } from '../evaluation/operating-points.js'
+import { companyOf, type Plan, planSequences, planStrangers } from '../evaluation/sequences/cast.js'
 import { addCounts, type Demands, idf1, mota, type TrackingCounts, trackingCounts } from '../evaluation/tracking.js'
 import { chooseModels } from '../models.js'
 import type { Template } from '../ports.js'
 import type { Context } from './evaluate.js'
-import { type Dataset, dealt } from './evaluate-data.js'
 import type { Embeddings } from './evaluate-embeddings.js'
-import { type Plan, Theatre } from './evaluate-tracking-play.js'
+import { Theatre } from './evaluate-tracking-play.js'
 
 export interface TrackingSettings {
   readonly enrol: number
@@ -89,10 +90,6 @@ export async function runTracking(
       liveness: 'off',
     },
   }
-  const [{ companyOf, planSequences, planStrangers }, sequences] = await Promise.all([
-    import('../../tools/sequences/cast.js') as Promise<typeof import('../../tools/sequences/cast.js')>,
-    import('../../tools/sequences/sequence.js') as Promise<typeof import('../../tools/sequences/sequence.js')>,
-  ])
   const company = companyOf(data, settings.enrol)
   const gallery: Template[] = data.people.flatMap((person) =>
     dealt(data, person, settings.enrol).templates.flatMap((picture) => {
@@ -112,7 +109,7 @@ export async function runTracking(
   const played: Played[] = []
   try {
     recognizer.setGallery(gallery)
-    const theatre = new Theatre(recognizer, config, sequences)
+    const theatre = new Theatre(recognizer, config)
     const residents = new Set(data.people)
     const demands: Demands = { visible: leastVisible, side: config.recognizer.minFace }
     for (const [i, plan] of plans.entries()) {

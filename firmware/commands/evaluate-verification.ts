@@ -1,8 +1,8 @@
 import { UserError } from '../app/errors.js'
 import { cosine } from '../domain/enrolment.js'
+import type { Dataset } from '../evaluation/dataset.js'
 import { type Verification, verification } from '../evaluation/verification.js'
 import type { Context } from './evaluate.js'
-import type { Dataset } from './evaluate-data.js'
 import type { Embeddings } from './evaluate-embeddings.js'
 
 export interface VerificationResult extends Context, Verification {

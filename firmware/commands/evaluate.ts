@@ -1,12 +1,13 @@
 import { findModel } from '../adapters/models-manifest.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
+import type { Dataset } from '../evaluation/dataset.js'
 import { tooFewStrangers } from '../evaluation/support.js'
 import { chooseModels, detectorName, passedOverLines, readManifest } from '../models.js'
 import { asIfMeasured } from '../models-embedder.js'
 import { readArguments, readConfig } from './arguments.js'
 import { type AttractionResult, runAttraction } from './evaluate-attraction.js'
-import { type Dataset, dataFolder, readDataset } from './evaluate-data.js'
+import { dataFolder, readDataset } from './evaluate-data.js'
 import { defaultCache, type Embeddings, embedPictures } from './evaluate-embeddings.js'
 import {
   type EvaluatedClassifier,

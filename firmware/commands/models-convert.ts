@@ -7,6 +7,9 @@ import { placeWhole } from '../adapters/models-folder.js'
 import { addModel, type ModelEntry, replaceable, withModel } from '../adapters/models-manifest.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
+import { facenet, facenetScope, facenetSide } from '../conversion/facenet.js'
+import { readFrozenGraph } from '../conversion/frozen-graph.js'
+import { readEmbedder } from '../conversion/onnx.js'
 import { manifestPath, modelsFolder, readManifest } from '../models.js'
 import { tryEmbedder } from './models-trial.js'
 
@@ -121,20 +124,13 @@ async function convert(
   file: string,
   whiten: boolean,
 ): Promise<{ bytes: Uint8Array; side: number; dimensions: number }> {
-  const { facenet, facenetScope, facenetSide } = (await import(
-    '../../tools/models/facenet.js'
-  )) as typeof import('../../tools/models/facenet.js')
   try {
     if (file.endsWith('.pb')) {
-      const { readFrozenGraph } = (await import(
-        '../../tools/models/frozen-graph.js'
-      )) as typeof import('../../tools/models/frozen-graph.js')
       const weights = readFrozenGraph(file, facenetScope)
       const dimensions = weights('Bottleneck/weights', 2).shape[1]!
       return { bytes: facenet(weights, { whiten }).encode(), side: facenetSide, dimensions }
     }
     if (!file.endsWith('.onnx')) throw wrongUsage(`facelatch models convert reads .pb and .onnx, not ${file}`)
-    const { readEmbedder } = (await import('../../tools/models/onnx.js')) as typeof import('../../tools/models/onnx.js')
     const published = readEmbedder(readFileSync(file))
     const { side, dimensions, nhwc } = published
     if (!whiten && !nhwc) return { bytes: readFileSync(file), side, dimensions }

@@ -9,7 +9,7 @@ import { openRecognizer } from '../../firmware/commands/recognition.js'
 import { loadConfig } from '../../firmware/config.js'
 import { iou } from '../../firmware/domain/geometry.js'
 import type { Box } from '../../firmware/domain/types.js'
-import type { Member } from '../../tools/sequences/cast.js'
+import type { Member } from '../../firmware/evaluation/sequences/cast.js'
 import { makeAlbum } from '../support/album.js'
 import { facelatch, root } from '../support/appliance.js'
 

@@ -8,7 +8,7 @@ import type { FollowedTrack, Move } from '../../firmware/domain/tracker.js'
 import { Tracker, type TrackerOptions } from '../../firmware/domain/tracker.js'
 import type { Answer, Box, Candidate, Face, Plan, Verdict } from '../../firmware/domain/types.js'
 import { Votes, type VotesOptions } from '../../firmware/domain/votes.js'
-import { normal, type Random, seeded } from '../../tools/sequences/random.js'
+import { normal, type Random, seeded } from '../../firmware/evaluation/sequences/random.js'
 
 export { normal, type Random, seeded }
 

@@ -57,6 +57,21 @@ t.test('each npm package is imported by exactly one file', async (t) => {
   for (const [name, set] of users) t.equal(set.size, 1, `${name}: ${[...set].join(', ')}`)
 })
 
+t.test('a package has everything that the firmware imports', async (t) => {
+  // Only a checkout can build the models that npm packages hold; it is looked for before it is loaded.
+  const builder = '../tools/models/build.ts'
+  t.same(
+    imports.filter(({ name, own }) => own && /^\.\.\/(tools|test)\//.test(name) && name !== builder),
+    [],
+  )
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const brought = (name: string) => name.startsWith('node:') || Object.hasOwn(dependencies, name)
+  t.same(
+    imports.filter(({ name, own }) => !own && !brought(name)),
+    [],
+  )
+})
+
 t.test('a file fits in the head', async (t) => {
   const long = [
     ...files.map((file) => join('firmware', file)),

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
+import { type Company, planSequences, planStrangers } from '../../firmware/evaluation/sequences/cast.js'
+import { briefFormat, type Kind, kinds, write } from '../../firmware/evaluation/sequences/script.js'
+import { playScript } from '../../firmware/evaluation/sequences/sequence.js'
+import type { Still } from '../../firmware/evaluation/sequences/sprite.js'
 import { writeAvi } from '../../tools/sequences/avi.js'
-import { type Company, planSequences, planStrangers } from '../../tools/sequences/cast.js'
-import { briefFormat, type Kind, kinds, write } from '../../tools/sequences/script.js'
-import { playScript } from '../../tools/sequences/sequence.js'
-import type { Still } from '../../tools/sequences/sprite.js'
 
 /** A still whose face is of one colour, so that the drawn face can be found again. */
 function still(person: string, colour: readonly [number, number, number]): Still {

@@ -4,12 +4,13 @@ import { mkdir, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fileFault, loadManifest, type Manifest, type ModelFile } from '../../firmware/adapters/models-manifest.js'
+import type { Graph } from '../../firmware/conversion/onnx.js'
+import type { Weights } from '../../firmware/conversion/tensor.js'
 import { dlibResnet } from './dlib-resnet.js'
 import { mobilefacenet } from './mobilefacenet.js'
 import { onet, pnet, rnet } from './mtcnn.js'
-import type { Graph } from './onnx.js'
 import { fetchedWeights, readTflite } from './tflite.js'
-import { packagedWeights, readWeights, type Weights } from './weights.js'
+import { packagedWeights, readWeights } from './weights.js'
 
 /** Makes a net from the folder its weights lie in; without one, from where the set-up has put them. */
 type Recipe = (weightsDir?: string) => Graph

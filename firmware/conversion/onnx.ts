@@ -1,5 +1,5 @@
 import onnxProto from 'onnx-proto'
-import type { Tensor } from './weights.js'
+import type { Tensor } from './tensor.js'
 
 const { onnx } = onnxProto
 

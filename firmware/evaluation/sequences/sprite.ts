@@ -1,5 +1,5 @@
 /** A head cut out of a still, ready to be drawn anywhere in any size. */
-import type { Box } from '../../firmware/domain/types.js'
+import type { Box } from '../../domain/types.js'
 
 export interface Still {
   readonly person: string

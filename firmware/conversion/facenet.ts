@@ -1,5 +1,5 @@
 import { Graph } from './onnx.js'
-import type { Tensor, Weights } from './weights.js'
+import type { Tensor, Weights } from './tensor.js'
 
 /*
  * FaceNet's Inception-ResNet-v1 (Schroff et al. 2015, arXiv:1503.03832; Szegedy et al. 2016, arXiv:1602.07261) as

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Message } from './protobuf.js'
-import type { Tensor, Weights } from './weights.js'
+import type { Tensor, Weights } from './tensor.js'
 
 /*
  * Reads the constants of a frozen TensorFlow graph. Numbers are those of tensorflow/core/framework: graph.proto,

@@ -1,5 +1,5 @@
 /** Plays a script with faces from stills: frames, and the truth about every one of them. */
-import type { TruthFace } from '../../firmware/evaluation/tracking.js'
+import type { TruthFace } from '../tracking.js'
 import { type Canvas, drawHead, drawShape, makeSensor, type Pose, paintBackground } from './canvas.js'
 import { fork, seeded } from './random.js'
 import type { Script } from './script.js'

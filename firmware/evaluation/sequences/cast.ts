@@ -1,5 +1,5 @@
 /** Who plays in which sequence: people enrolled, with pictures they were not enrolled with, and people who never are. */
-import { type Dataset, dealt } from '../../firmware/commands/evaluate-data.js'
+import { type Dataset, dealt } from '../dataset.js'
 import { fork, pick, type Random, seeded, shuffled } from './random.js'
 import { briefFormat, doorFormat, type Format, type Kind, kinds, type Part, type Script, write } from './script.js'
 
