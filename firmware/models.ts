@@ -1,7 +1,8 @@
 /** Which models run: the manifest and the configuration in, files and numbers for the recognizer out. */
-import { statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { localFile, withLocal } from './adapters/models-local.js'
 import {
   findModel,
   formatProblem,
@@ -13,6 +14,7 @@ import {
   verifyModel,
 } from './adapters/models-manifest.js'
 import type { RecognizerSetup } from './adapters/recognizer-native.js'
+import { UserError } from './app/errors.js'
 import type { Config } from './config.js'
 import {
   checkEmbedderName,
@@ -24,13 +26,40 @@ import {
 } from './models-embedder.js'
 import { inRoot } from './root.js'
 
-export const manifestPath = () => inRoot('models/manifest.json')
 export const modelsFolder = (config: Config) => config.recognizer.models || inRoot('models/built')
-export const readManifest = (): Manifest => loadManifest(manifestPath())
+/** What this release brings, and what was converted and measured here. */
+export const readManifest = (config: Config) =>
+  withLocal(loadManifest(inRoot('models/manifest.json')), modelsFolder(config))
+
+/**
+ * Before anything is computed that goes there in the end: it takes its time.
+ * @throws UserError where nothing can be written into the folder of models.
+ */
+export function expectModelsWritable(config: Config): void {
+  const folder = modelsFolder(config)
+  try {
+    accessSync(folder, constants.W_OK)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new UserError(
+      `${folder} cannot be written (${code}); ${code === 'ENOENT' ? 'run "facelatch models build" first' : 'run this as the user it belongs to'}`,
+    )
+  }
+}
+
+/** Thresholds by which strangers may get in who should not, and those of one's own that no longer apply. One line each. */
+export function thresholdWarnings(config: Config): string[] {
+  const manifest = readManifest(config)
+  const outdated = manifest.outdated.map(
+    ({ model, classifier, threshold }) =>
+      `the threshold ${threshold.similarity} that was measured here for ${model} (${classifier}) was measured with another file of it, and does not apply; measure again, or take it out of ${localFile(modelsFolder(config))}`,
+  )
+  return [...laxThresholds(config, manifest), ...outdated]
+}
 
 /** What keeps the liveness nets from being used; undefined where they can be. */
 export async function livenessFault(config: Config): Promise<string | undefined> {
-  const manifest = readManifest()
+  const manifest = readManifest(config)
   for (const entry of livenessNets.map((name) => findModel(manifest, name))) {
     const [problem] = await verifyModel(entry, modelsFolder(config))
     if (problem) return formatProblem(problem)
@@ -57,7 +86,7 @@ async function livenessUsable(config: Config): Promise<boolean> {
 /** What everybody must know who hangs this on a door. */
 export async function warnings(config: Config): Promise<readonly string[]> {
   const photos = await photosOpen(config)
-  return [...(photos === undefined ? [] : [photos]), ...laxThresholds(config, readManifest())]
+  return [...(photos === undefined ? [] : [photos]), ...thresholdWarnings(config)]
 }
 
 async function photosOpen(config: Config): Promise<string | undefined> {
@@ -122,7 +151,7 @@ export interface ChosenModels extends RecognizerSetup {
  * Chooses detector, embedder and liveness nets and checks their files' sha256: a model that is not the one the manifest names is never run.
  * @throws ModelError with one line per file that is missing or wrong, or for a folder or a name that there is not.
  */
-export async function chooseModels(config: Config, manifest = readManifest()): Promise<ChosenModels> {
+export async function chooseModels(config: Config, manifest: Manifest = readManifest(config)): Promise<ChosenModels> {
   expectFolder(config)
   const folder = modelsFolder(config)
   const detector = findModel(manifest, detectorName(config))
@@ -170,7 +199,7 @@ export const passedOverLines = ({ passedOver, embedder }: ChosenModels): string[
 /** Files that are there and are not what the manifest names, in use or not. */
 export async function damagedModels(config: Config): Promise<Problem[]> {
   const folder = modelsFolder(config)
-  const problems = await Promise.all(readManifest().models.map((entry) => verifyModel(entry, folder)))
+  const problems = await Promise.all(readManifest(config).models.map((entry) => verifyModel(entry, folder)))
   return problems.flat().filter(({ absent }) => !absent)
 }
 
@@ -179,7 +208,7 @@ export async function damagedModels(config: Config): Promise<Problem[]> {
  * @throws ModelError for an embedder that there is none of, one without the thresholds asked for, or liveness without its nets.
  */
 export async function checkChoice(config: Config): Promise<void> {
-  const manifest = readManifest()
+  const manifest = readManifest(config)
   const { embedder } = config.recognizer
   checkEmbedderName(embedder, manifest)
   if (embedder !== 'auto') thresholdsOf(config, findModel(manifest, embedder))
@@ -192,7 +221,7 @@ export async function checkChoice(config: Config): Promise<void> {
  * @throws ModelError, one line each.
  */
 export async function checkModels(config: Config): Promise<{ readonly warnings: readonly string[] }> {
-  const lax = laxThresholds(config, readManifest())
+  const lax = thresholdWarnings(config)
   if (config.recognizer.models === '' && !isFolder(modelsFolder(config))) {
     await checkChoice({ ...config, recognizer: { ...config.recognizer, liveness: 'off' } })
     return { warnings: lax }

@@ -4,7 +4,6 @@ import { stat } from 'node:fs/promises'
 import path from 'node:path'
 
 import type { ClassifierName } from '../domain/classifiers.js'
-import { writeDurably } from '../durable-file.js'
 
 export type Role = 'detector' | 'embedder' | 'liveness'
 
@@ -110,27 +109,18 @@ export const thresholdOf = (
   classifier: ClassifierName,
 ): Threshold | undefined => (classifier === 'nearest' ? threshold : thresholds?.[classifier])
 
-/**
- * Puts a measured threshold into the manifest file; whoever reads it meanwhile finds the old one or the new one.
- * @throws Error when the file cannot be read or written, or names no such model.
- */
-export function writeThreshold(file: string, name: string, threshold: Threshold, classifier: ClassifierName): void {
-  const manifest = loadManifest(file)
-  const entry = findModel(manifest, name)
-  if (classifier === 'nearest') entry.threshold = threshold
-  else entry.thresholds = { ...entry.thresholds, [classifier]: threshold }
-  write(file, manifest)
-}
-
-/**
- * Puts a converted model into the manifest file, in place of a converted one of that name.
- * @throws Error when the file cannot be read or written, or the name is that of another model: `replaceable` says so before.
- */
-export function addModel(file: string, entry: ModelEntry): void {
-  const manifest = withModel(loadManifest(file), entry)
-  const problem = manifestFault(manifest)
-  if (problem) throw new Error(`${file}: ${problem}`)
-  write(file, manifest)
+/** The manifest with another threshold of one model. */
+export function withThreshold(
+  manifest: Manifest,
+  name: string,
+  threshold: Threshold,
+  classifier: ClassifierName,
+): Manifest {
+  const given = (entry: ModelEntry): ModelEntry =>
+    classifier === 'nearest'
+      ? { ...entry, threshold }
+      : { ...entry, thresholds: { ...entry.thresholds, [classifier]: threshold } }
+  return { models: manifest.models.map((entry) => (entry.name === name ? given(entry) : entry)) }
 }
 
 /** The manifest with a converted model, in place of a converted one of that name. */
@@ -149,9 +139,6 @@ export function replaceable(manifest: Manifest, name: string): ModelEntry | unde
     throw new Error(`there is a model named ${name} already; choose another --name`)
   return old
 }
-
-const write = (file: string, manifest: Manifest): void =>
-  writeDurably(file, `${JSON.stringify(manifest, null, 2)}\n`, 0o644)
 
 /** One model by name; throws an error that lists the names there are. */
 export function findModel(manifest: Manifest, name: string): ModelEntry {
@@ -221,7 +208,7 @@ export function remedy(entry: ModelEntry, wanted: ModelFile): string {
 }
 
 /** What is wrong with a parsed manifest: a key and a sentence, or undefined. */
-function manifestFault(value: unknown): string | undefined {
+export function manifestFault(value: unknown): string | undefined {
   if (!isRecord(value) || !Array.isArray(value.models)) return 'models is not a list'
   const names = new Set<unknown>()
   for (const [i, entry] of value.models.entries()) {

@@ -4,21 +4,21 @@
  */
 import type { Problem } from '../adapters/models-manifest.js'
 import type { Config } from '../config.js'
-import { chooseModels, damagedModels, detectorName, livenessFault, readManifest } from '../models.js'
-import { betterThan, laxThresholds } from '../models-embedder.js'
+import { chooseModels, damagedModels, detectorName, livenessFault, readManifest, thresholdWarnings } from '../models.js'
+import { betterThan } from '../models-embedder.js'
 import { type Finding, fault, faultOf, note, ok } from './findings.js'
 
 export async function modelFindings(config: Config): Promise<Finding[]> {
   const damaged = await damagedModels(config)
   try {
     const { embedder, threshold, passedOver } = await chooseModels(config)
-    const manifest = readManifest()
+    const manifest = readManifest(config)
     const better = passedOver.length > 0 ? undefined : betterThan(config, manifest, embedder)
     return [
       ok('models', `detector ${detectorName(config)}, embedder ${embedder}, threshold ${threshold}`),
       ...damaged.map((problem) => damage(problem, passedOver, embedder)),
       ...(better === undefined ? [] : [moving(better, embedder)]),
-      ...laxThresholds(config, manifest).map((what) => faultOf('threshold', new Error(what), 'raise it')),
+      ...thresholdWarnings(config).map((what) => faultOf('threshold', new Error(what), 'raise it')),
     ]
   } catch (error) {
     return String((error as Error).message)

@@ -39,7 +39,7 @@ export async function storeFindings(config: Config): Promise<Finding[]> {
     const models = await chooseModels(config).catch(() => undefined) // Said by the check of models.
     // Who is not known for want of a net that is damaged is known again once it is mended.
     const unknown = models === undefined || models.passedOver.length > 0 || locked !== undefined
-    const missing = unknown ? undefined : enrolAgain(people, models.space, namedEmbedders())
+    const missing = unknown ? undefined : enrolAgain(people, models.space, namedEmbedders(config))
     return [
       people.length === 0
         ? note('store', 'nobody is enrolled', 'facelatch people add NAME --images DIR')
@@ -55,13 +55,14 @@ export async function storeFindings(config: Config): Promise<Finding[]> {
 }
 
 function crowd(config: Config, embedder: string, people: number): Finding[] {
-  const most = measuredPeople(config, findModel(readManifest(), embedder))
+  const most = measuredPeople(config, findModel(readManifest(config), embedder))
   if (most === undefined || people <= most) return []
   const what = `${people} people are enrolled, and the threshold of ${embedder} was measured with ${most}: the more there are, the more strangers resemble one of them`
   return [note('people', what, 'facelatch evaluate identification --write-threshold with as many people')]
 }
 
-const namedEmbedders = () => readManifest().models.flatMap(({ role, name }) => (role === 'embedder' ? [name] : []))
+const namedEmbedders = (config: Config) =>
+  readManifest(config).models.flatMap(({ role, name }) => (role === 'embedder' ? [name] : []))
 
 /** A night and a day: with jobs every night, an older run was missed. */
 const staleMs = 36 * 3_600_000

@@ -195,7 +195,7 @@ const apartFrom = (single: Result, classifier: EvaluatedClassifier, inUse: numbe
     ? inUse
     : Math.min(inUse, roundedUp(pointFor(single, classifier).threshold))
 
-/** The threshold for the manifest, with its basis. */
+/** The threshold, with its basis. */
 export function thresholdFrom(result: IdentificationResult, classifier: ThresholdClassifier): Measured {
   const { single, data, detector, minFace, people, templates, seen } = result
   const point = pointFor(single, classifier)

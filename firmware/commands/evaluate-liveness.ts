@@ -15,20 +15,14 @@ import {
   pictureShare,
 } from '../evaluation/liveness.js'
 import { tooFewSubjects } from '../evaluation/support.js'
-import { chooseModels, detectorName, livenessFault } from '../models.js'
+import { chooseModels, detectorName, expectModelsWritable, livenessFault } from '../models.js'
 import type { Picture, Recognizer } from '../ports.js'
 import { readArguments, readConfig } from './arguments.js'
 import { dataFolder } from './evaluate-data.js'
 import { recorded, rendered, type Shown } from './evaluate-liveness-data.js'
 import { counted, type Grid, pageOf, percent, printGrids } from './evaluate-output.js'
 import { expectReport, writeReport } from './evaluate-report.js'
-import {
-  expectDetectorInUse,
-  expectEnough,
-  expectManifestWritable,
-  type Measured,
-  write,
-} from './evaluate-threshold.js'
+import { expectDetectorInUse, expectEnough, type Measured, write } from './evaluate-threshold.js'
 import { facesOf } from './recognition.js'
 
 const usage = `usage: facelatch evaluate liveness [--data DIR] [--synthetic N] [--detector NAME] [--json] [--report FILE.html] [--write-threshold [--force]] [--config FILE]
@@ -39,7 +33,7 @@ the door; each subject at the operating point chosen from the others.
 --synthetic N      renders prints, screens and cut-outs of the stills of N people of DIR/images/NAME/*.jpg (default:
                    ../shared/data/lfw-dev) and judges those at the operating point in use: a comparison, no certificate
 --detector NAME    mtcnn or yunet
---write-threshold  puts the operating point that is best for all subjects into models/manifest.json; not from too few subjects
+--write-threshold  puts the operating point that is best for all subjects into local.json beside the models; not from too few subjects
                    or frames, nor a laxer one measured on less than the one that is there, unless with --force`
 
 export async function main(args: string[]): Promise<number> {
@@ -79,7 +73,7 @@ export async function main(args: string[]): Promise<number> {
   const shown = people === undefined ? recorded(data) : rendered(data, people)
   const name = basename(data)
   const [writes, force] = [values['write-threshold'] === true, values.force === true]
-  if (writes) expectManifestWritable()
+  if (writes) expectModelsWritable(config)
   if (writes) expectEnough(name, tooFew(countsOf(sizesOf(shown))), force)
   const fault = await livenessFault(given)
   if (fault !== undefined) throw new UserError(`liveness cannot be evaluated: ${fault}`)
@@ -91,7 +85,7 @@ export async function main(args: string[]): Promise<number> {
   else printGrids(heading(result), grids(result))
   if (writes) {
     const doubt = tooFew(result.counts) ?? faceless(result) ?? locking(result)
-    write(livenessNets[0]!, thresholdFrom(result), 'nearest', { data: name, doubt, force })
+    write(config, livenessNets[0]!, thresholdFrom(result), 'nearest', { data: name, doubt, force })
   }
   if (report !== undefined) writeReport(report, page(result))
   return 0
@@ -225,7 +219,7 @@ function page(result: Evaluated): string {
   return pageOf('facelatch evaluate liveness', drawing, heading(result), grids(result))
 }
 
-/** The operating point for the manifest, with its basis. */
+/** The operating point, with its basis. */
 function thresholdFrom({ fused, data, detector, subjects, counts }: Evaluated): Measured {
   const { best, crossValidated } = fused
   // Rounded up: never laxer than what was measured.

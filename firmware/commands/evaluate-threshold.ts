@@ -1,12 +1,11 @@
 /** `--write-threshold`: what was measured becomes what doors decide by, when it carries that. */
-import { accessSync, constants } from 'node:fs'
-import { dirname } from 'node:path'
-import { findModel, type Threshold, thresholdOf, writeThreshold } from '../adapters/models-manifest.js'
+import { keepThreshold, localFile } from '../adapters/models-local.js'
+import { findModel, type Threshold, thresholdOf } from '../adapters/models-manifest.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import type { ClassifierName } from '../domain/classifiers.js'
 import { type Counts, laxerFromLess, standardAfter } from '../evaluation/support.js'
-import { detectorName, manifestPath, readManifest } from '../models.js'
+import { detectorName, modelsFolder, readManifest } from '../models.js'
 
 export interface Measured extends Threshold {
   readonly measured: Counts
@@ -21,27 +20,10 @@ export function expectDetectorInUse(detector: 'mtcnn' | 'yunet', config: Config)
     )
 }
 
-/**
- * Before anything is looked at: an evaluation takes its time.
- * @throws UserError where the manifest could not be replaced afterwards.
- */
-export function expectManifestWritable(): void {
-  try {
-    accessSync(dirname(manifestPath()), constants.W_OK)
-  } catch (error) {
-    throw unwritable(error)
-  }
-}
-
-const unwritable = (error: unknown) =>
-  new UserError(
-    `${manifestPath()} cannot be written (${(error as NodeJS.ErrnoException).code}); run this as the user it belongs to`,
-  )
-
 const howToForce = 'give more of it, or --force to write it all the same'
 
 /**
- * Before anything is looked at, too: an evaluation takes its time.
+ * Before anything is looked at: an evaluation takes its time.
  * @throws UserError unless it is forced.
  */
 export function expectEnough(data: string, doubt: string | undefined, force: boolean): void {
@@ -51,23 +33,27 @@ export function expectEnough(data: string, doubt: string | undefined, force: boo
 
 /** @throws UserError, and writes nothing, where `doubt` or the threshold in use speaks against it; unless it is forced. */
 export function write(
+  config: Config,
   model: string,
   threshold: Measured,
   classifier: ClassifierName,
   { data, doubt, force }: { readonly data: string; readonly doubt: string | undefined; readonly force: boolean },
 ): void {
-  const old = thresholdOf(findModel(readManifest(), model), classifier)
+  const [manifest, folder] = [readManifest(config), modelsFolder(config)]
+  const old = thresholdOf(findModel(manifest, model), classifier)
   const standard = old?.standard ?? (old?.measured && { similarity: old.similarity, measured: old.measured })
   const against = doubt ?? laxerFromLess(threshold, standard)
   expectEnough(data, against, force)
   const kept = standardAfter(threshold, standard)
   const written = { ...threshold, ...(against !== undefined && { forced: against }), ...(kept && { standard: kept }) }
   try {
-    writeThreshold(manifestPath(), model, written, classifier)
+    keepThreshold(manifest, folder, model, written, classifier)
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === undefined ? error : unwritable(error)
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    throw new UserError(`${localFile(folder)} cannot be written (${code}); run this as the user it belongs to`)
   }
   console.error(
-    `${model}: threshold ${threshold.similarity} written to ${manifestPath()}; the door takes it at its next start`,
+    `${model}: threshold ${threshold.similarity} written to ${localFile(folder)}; the door takes it at its next start`,
   )
 }

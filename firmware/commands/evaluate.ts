@@ -3,7 +3,7 @@ import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import type { Dataset } from '../evaluation/dataset.js'
 import { tooFewStrangers } from '../evaluation/support.js'
-import { chooseModels, detectorName, passedOverLines, readManifest } from '../models.js'
+import { chooseModels, detectorName, expectModelsWritable, passedOverLines, readManifest } from '../models.js'
 import { asIfMeasured } from '../models-embedder.js'
 import { readArguments, readConfig } from './arguments.js'
 import { type AttractionResult, runAttraction } from './evaluate-attraction.js'
@@ -20,7 +20,7 @@ import {
 } from './evaluate-identification.js'
 import { printResult, reportPage } from './evaluate-output.js'
 import { expectReport, writeReport } from './evaluate-report.js'
-import { expectDetectorInUse, expectEnough, expectManifestWritable, write } from './evaluate-threshold.js'
+import { expectDetectorInUse, expectEnough, write } from './evaluate-threshold.js'
 import { runVerification, type VerificationResult } from './evaluate-verification.js'
 
 const usage = `usage: facelatch evaluate verification|identification|attraction|tracking|liveness [--data DIR] [--embedder NAME]… [--detector NAME]… [--enrol N] [--as-enrolled] [--classifier NAME] [--json] [--report FILE] [--write-threshold [--force]] [--cache DIR] [--config FILE]
@@ -39,7 +39,7 @@ liveness         are photographs told from living faces; see facelatch evaluate 
 --classifier NAME  as recognizer.classifier: nearest (default), imprinting or svm; svm-alone for the machines' probabilities
 --report FILE      one page with tables and curves: .html, or .svg for the curves alone
 --write-threshold  identification: puts the similarity that one stranger in a thousand reaches (with svm-alone: the probability
-                   that one in a hundred reaches), with how it was measured, into models/manifest.json; not from too few
+                   that one in a hundred reaches), with how it was measured, into local.json beside the models; not from too few
                    strangers, nor a laxer one measured on less than the one that is there, unless with --force
 --cache DIR        where embeddings are kept (~/.cache/facelatch/evaluate)`
 
@@ -117,7 +117,7 @@ export async function main(args: string[]): Promise<number> {
   const config = readConfig(values.config)
   const data = readDataset(dataFolder(values.data, 'lfw-dev'))
   if (values['write-threshold']) {
-    expectManifestWritable()
+    expectModelsWritable(config)
     for (const detector of detectors ?? []) expectDetectorInUse(detector, config)
     const { people, strangers } = data
     const doubt = tooFewStrangers({
@@ -140,7 +140,7 @@ export async function main(args: string[]): Promise<number> {
       const of = classifier as ThresholdClassifier
       const doubt = tooFewStrangers({ strangers: result.seen, named: result.named, people: result.people })
       const slot = of === 'svm-alone' ? 'svm' : of
-      write(context.embedder, thresholdFrom(result, of), slot, { data: data.name, doubt, force })
+      write(config, context.embedder, thresholdFrom(result, of), slot, { data: data.name, doubt, force })
     }
   }
   const drawn = results.filter((result) => result.kind !== 'attraction')
@@ -171,7 +171,7 @@ export async function embed(
   pictures: readonly string[],
   cache = defaultCache(),
 ): Promise<{ context: Context; embeddings: Embeddings }> {
-  const manifest = readManifest()
+  const manifest = readManifest(config)
   const classified: Config = {
     ...config,
     recognizer: {

@@ -1,16 +1,17 @@
-/** `facelatch models convert`: a FaceNet that the user has becomes an embedder of the manifest. */
+/** `facelatch models convert`: a FaceNet that the user has becomes an embedder. */
 import { createHash } from 'node:crypto'
-import { constants, readFileSync } from 'node:fs'
-import { access, rm, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { readFileSync, statSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { placeWhole } from '../adapters/models-folder.js'
-import { addModel, type ModelEntry, replaceable, withModel } from '../adapters/models-manifest.js'
+import { keepModel } from '../adapters/models-local.js'
+import { type ModelEntry, replaceable, withModel } from '../adapters/models-manifest.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { facenet, facenetScope, facenetSide } from '../conversion/facenet.js'
 import { readFrozenGraph } from '../conversion/frozen-graph.js'
 import { readEmbedder } from '../conversion/onnx.js'
-import { manifestPath, modelsFolder, readManifest } from '../models.js'
+import { expectModelsWritable, modelsFolder, readManifest } from '../models.js'
 import { tryEmbedder } from './models-trial.js'
 
 interface Options {
@@ -20,7 +21,7 @@ interface Options {
   readonly json?: boolean | undefined
 }
 
-/** Nothing stands under its own name, and the manifest is as it was, until everything has been checked and tried. */
+/** Nothing stands under its own name, and nothing is known of it, until everything has been checked and tried. */
 export async function main(files: readonly string[], options: Options, config: Config): Promise<number> {
   const [file] = files
   if (file === undefined || files.length > 1) throw wrongUsage('facelatch models convert takes one file, .pb or .onnx')
@@ -29,10 +30,9 @@ export async function main(files: readonly string[], options: Options, config: C
     throw wrongUsage(`--normalise takes fixed or whiten, not "${normalise}"`)
   const name = options.name ?? 'facenet'
   if (!/^[\w-]+$/.test(name)) throw wrongUsage(`--name takes letters, digits, - and _, not "${name}"`)
-  const manifest = readManifest()
-  const old = replaceable(manifest, name)
+  const old = replaceable(readManifest(config), name)
   const folder = modelsFolder(config)
-  for (const written of [folder, dirname(manifestPath())]) await expectWritable(written)
+  expectModelsWritable(config)
 
   const { bytes, ...shape } = await convert(file, normalise === 'whiten')
   const made = entryOf(name, file, normalise, bytes, shape)
@@ -41,31 +41,23 @@ export async function main(files: readonly string[], options: Options, config: C
     throw new UserError(
       `${name} is there already, converted from ${told(old)}; give another --name, or --force to put ${basename(file)} in its place`,
     )
-  // The same net again, e.g. for a file that was damaged, keeps the threshold that was measured with it.
-  const entry = same ? old! : made
-  await install(config, folder, entry, bytes)
+  await install(config, folder, made, bytes)
   if (old && !same) await rm(join(folder, old.files.embedder!.file), { force: true })
 
   const { dimensions } = shape
+  // The same net again, e.g. for a file that was damaged, keeps the threshold that was measured with it.
+  const isMeasured = same && old?.threshold !== undefined
   const measure = `facelatch evaluate identification --embedder ${name} --write-threshold`
   const replaced = old && !same ? ` in place of the one from ${told(old)}: enrol people again` : ''
   console.log(
     options.json
       ? JSON.stringify({ name, dimensions, bytes: bytes.length, replaced: replaced !== '' })
-      : `${name}: ${dimensions} numbers, ${bytes.length} bytes in ${folder}${replaced}${entry.threshold ? '' : `; measure its threshold: ${measure}`}`,
+      : `${name}: ${dimensions} numbers, ${bytes.length} bytes in ${folder}${replaced}${isMeasured ? '' : `; measure its threshold: ${measure}`}`,
   )
   return 0
 }
 
 const told = ({ origin }: ModelEntry) => (origin.type === 'converted' ? origin.from : origin.type)
-
-async function expectWritable(folder: string): Promise<void> {
-  await access(folder, constants.W_OK).catch(({ code }: NodeJS.ErrnoException) => {
-    throw new UserError(
-      `${folder} cannot be written (${code}); ${code === 'ENOENT' ? 'run "facelatch models build" first' : 'run this as the user it belongs to'}`,
-    )
-  })
-}
 
 /** Tried under a temporary name. The file stands before its entry does: without one it is nothing. */
 async function install(config: Config, folder: string, entry: ModelEntry, bytes: Uint8Array): Promise<void> {
@@ -73,10 +65,10 @@ async function install(config: Config, folder: string, entry: ModelEntry, bytes:
   await placeWhole(folder, file, async (temporary) => {
     await writeFile(join(folder, temporary), bytes)
     const trial = { ...entry, files: { embedder: { ...described, file: temporary } } }
-    await tryEmbedder(config, withModel(readManifest(), trial).models, trial)
+    await tryEmbedder(config, withModel(readManifest(config), trial).models, trial)
     return undefined
   })
-  addModel(manifestPath(), entry)
+  keepModel(folder, entry)
 }
 
 function entryOf(
@@ -125,6 +117,8 @@ async function convert(
   whiten: boolean,
 ): Promise<{ bytes: Uint8Array; side: number; dimensions: number }> {
   try {
+    // What is no file, as /dev/zero, may have no end.
+    if (!statSync(file).isFile()) throw new UserError(`${file} is not a file; check its path`)
     if (file.endsWith('.pb')) {
       const weights = readFrozenGraph(file, facenetScope)
       const dimensions = weights('Bottleneck/weights', 2).shape[1]!

@@ -20,7 +20,7 @@ interface Options {
 }
 
 export async function main(names: readonly string[], { from, json }: Options, config: Config): Promise<number> {
-  const entries = wantedModels(readManifest(), names, from !== undefined)
+  const entries = wantedModels(readManifest(config), names, from !== undefined)
   const there = from === undefined ? undefined : await filesIn(from)
   const folder = modelsFolder(config)
   await mkdir(folder, { recursive: true })

@@ -62,7 +62,7 @@ export async function main(args: string[]): Promise<number> {
 }
 
 async function list(config: Config, json: boolean): Promise<number> {
-  for (const entry of readManifest().models) {
+  for (const entry of readManifest(config).models) {
     const problems = await verifyModel(entry, modelsFolder(config))
     const { name, role, licence, source } = entry
     const state =
@@ -86,7 +86,7 @@ async function verify(config: Config, json: boolean): Promise<number> {
 }
 
 async function build(config: Config, json: boolean): Promise<number> {
-  for (const { file, status } of await buildFiles(readManifest(), modelsFolder(config)))
+  for (const { file, status } of await buildFiles(readManifest(config), modelsFolder(config)))
     console.log(json ? JSON.stringify({ file, status }) : `${file} ${status}`)
   if (config.recognizer.engine !== 'onnxruntime')
     for (const line of await buildPlans(config)) console.log(json ? JSON.stringify({ plan: line }) : line)

@@ -18,7 +18,6 @@ import {
   loadManifest,
   type Manifest,
   verifyModel,
-  writeThreshold,
 } from '../../firmware/adapters/models-manifest.js'
 import { buildModels, modelBytes } from '../../tools/models/build.js'
 import { packagedWeights, readWeights } from '../../tools/models/weights.js'
@@ -168,24 +167,4 @@ t.test('models that are not built here are verified where they have been install
   if (!statSync(shared, { throwIfNoEntry: false }))
     return t.comment('skipped the files themselves: no ../shared/models')
   for (const entry of downloads) t.same(await verifyModel(entry, shared), [], entry.name)
-})
-
-t.test('a threshold is written into the manifest, and nothing else is changed', async (t) => {
-  const file = path.join(t.testdir(), 'manifest.json')
-  copyFileSync(manifestFile, file)
-  writeThreshold(file, 'dlib-resnet', { similarity: 0.5, basis: 'measured' }, 'nearest')
-  const wanted = structuredClone(manifest)
-  findModel(wanted, 'dlib-resnet').threshold = { similarity: 0.5, basis: 'measured' }
-  t.same(loadManifest(file), wanted)
-  writeThreshold(file, 'dlib-resnet', findModel(manifest, 'dlib-resnet').threshold!, 'nearest')
-  t.equal(readFileSync(file, 'utf8'), readFileSync(manifestFile, 'utf8'), 'in the form it is kept in')
-  writeThreshold(file, 'dlib-resnet', { similarity: 0.25, basis: 'measured' }, 'svm')
-  const { threshold, thresholds } = findModel(loadManifest(file), 'dlib-resnet')
-  t.equal(thresholds!.svm!.similarity, 0.25)
-  t.same(threshold, findModel(manifest, 'dlib-resnet').threshold, 'each classifier has its own')
-  t.throws(
-    () => writeThreshold(file, 'eigenfaces', { similarity: 0.5, basis: '' }, 'nearest'),
-    /no model named eigenfaces/,
-  )
-  t.same(readdirSync(path.dirname(file)), ['manifest.json'])
 })

@@ -274,15 +274,14 @@ t.test('a threshold is not replaced by one that few people measured', async (t) 
     stderr: /no threshold is written from album: 3 different strangers with a face \(under 303 names\) are too few/,
   })
   t.same(program.manifest(), before)
-  const models = join(program.folder, 'models')
-  chmodSync(models, 0o500)
+  chmodSync(program.built, 0o500)
   const [command, ...words] = [...bound, process.execPath, join(program.folder, 'dist/firmware/cli.js')]
   const locked = spawnSync(command!, [...words, ...measure, ...of, '--force'], { encoding: 'utf8' })
-  chmodSync(models, 0o700)
+  chmodSync(program.built, 0o700)
   t.match(locked, {
     status: 1,
     stdout: '',
-    stderr: /^facelatch: \S+manifest\.json cannot be written \(EACCES\); run this/,
+    stderr: /^facelatch: \S+built cannot be written \(EACCES\); run this/,
   })
   // The same man in frames that differ, and somebody whose pictures show no face: no stranger, and nobody enrolled.
   for (let i = 0; i < 3; i++) {

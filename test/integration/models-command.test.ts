@@ -1,7 +1,7 @@
 /** `facelatch models` as somebody uses it who does not know what can go wrong: nothing that was there is lost. */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { Graph } from '../../firmware/conversion/onnx.js'
@@ -38,12 +38,15 @@ t.test('convert writes nothing before all of it is known to be right', async (t)
   const dlib = built('dlib-resnet.onnx')
   const text = join(folder, 'text.pb')
   writeFileSync(text, 'not a graph')
+  const zero = join(folder, 'zero.pb')
+  symlinkSync('/dev/zero', zero)
   for (const [args, message] of [
     [[dlib, '--name', 'mobilefacenet-192'], /there is a model named mobilefacenet-192 already/],
     [[dlib, '--name', 'mtcnn'], /there is a model named mtcnn already/],
     [[dlib, '--name', 'auto'], /there is a model named auto already/],
     [[means(folder, 'three.onnx', 3)], /it answers 3 numbers, where an embedding has 64 or more/],
     [[means(folder, 'alike.onnx', 112, 0)], /tells no faces apart: it answers alike whatever picture/],
+    [[zero], /zero\.pb is not a file; check its path/],
     [[text], /cannot convert \S+text\.pb: it is no frozen TensorFlow graph; give/],
     [[join(folder, 'none.onnx')], /cannot read \S+none\.onnx \(ENOENT\)/],
   ] as const) {

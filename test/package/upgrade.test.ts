@@ -92,6 +92,13 @@ t.test('a life of the package', async (t) => {
     t.equal(await active(), 'active')
   })
 
+  await t.test('a net of the user is converted', async (t) => {
+    const net = '/usr/lib/facelatch/current/models/built/dlib-resnet.onnx'
+    const { code, stdout, stderr } = await inside('facelatch', 'models', 'convert', net, '--name', 'own')
+    t.equal(code, 0, stderr)
+    t.match(stdout, /own: 128 numbers/)
+  })
+
   await t.test('upgraded while the door is held open and somebody is being enrolled', async (t) => {
     await move('exit=1', 'exit=0', 'door=1')
     await until('it is held open', async () => (await events()).some(({ type }) => type === 'held_open'))
@@ -128,6 +135,11 @@ t.test('a life of the package', async (t) => {
     )
     t.equal((await inside('facelatch', 'events', '--verify')).code, 0)
     t.match((await inside('facelatch', 'backup', '--list')).stdout, /facelatch-\d+/)
+    t.match(
+      (await inside('facelatch', 'models', 'list')).stdout,
+      /^own +embedder +installed/m,
+      'a net of the user stays',
+    )
   })
 
   await t.test('somebody is enrolled, and let in', async (t) => {
