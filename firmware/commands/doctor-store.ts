@@ -5,12 +5,12 @@ import { dirname } from 'node:path'
 import { findModel } from '../adapters/models-manifest.js'
 import { findKey } from '../adapters/store-key.js'
 import type { Config } from '../config.js'
-import { enrolAgain } from '../domain/enrolment.js'
 import { chooseModels, readManifest } from '../models.js'
 import { measuredPeople } from '../models-embedder.js'
 import type { StoreCare } from '../ports.js'
 import { openConfigured } from '../store.js'
 import { type Finding, fault, note, ok } from './findings.js'
+import { notRecognised } from './people-unknown.js'
 
 export async function storeFindings(config: Config): Promise<Finding[]> {
   const { path } = config.store
@@ -29,7 +29,7 @@ export async function storeFindings(config: Config): Promise<Finding[]> {
     const opened = await openConfigured(config, 'silent')
     const people = await opened.people()
     const { count, fault: broken } = await opened.verifyEvents()
-    const locked = await opened.keyProblem()
+    const missing = await notRecognised(config, opened, people)
     const cared = await careFindings(opened, findKey(path, config.store.keyFile).path)
     await opened.close()
     if (broken !== undefined)
@@ -37,9 +37,6 @@ export async function storeFindings(config: Config): Promise<Finding[]> {
         fault('store', `the audit log is not whole: ${broken}`, 'keep a copy of the file and find out who changed it'),
       ]
     const models = await chooseModels(config).catch(() => undefined) // Said by the check of models.
-    // Who is not known for want of a net that is damaged is known again once it is mended.
-    const unknown = models === undefined || models.passedOver.length > 0 || locked !== undefined
-    const missing = unknown ? undefined : enrolAgain(people, models.space, namedEmbedders(config))
     return [
       people.length === 0
         ? note('store', 'nobody is enrolled', 'facelatch people add NAME --images DIR')
@@ -60,9 +57,6 @@ function crowd(config: Config, embedder: string, people: number): Finding[] {
   const what = `${people} people are enrolled, and the threshold of ${embedder} was measured with ${most}: the more there are, the more strangers resemble one of them`
   return [note('people', what, 'facelatch evaluate identification --write-threshold with as many people')]
 }
-
-const namedEmbedders = (config: Config) =>
-  readManifest(config).models.flatMap(({ role, name }) => (role === 'embedder' ? [name] : []))
 
 /** A night and a day: with jobs every night, an older run was missed. */
 const staleMs = 36 * 3_600_000

@@ -5,11 +5,12 @@ import { askStatus, statusSockets } from '../adapters/status-socket.js'
 import type { Account } from '../app/account.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
-import type { Store } from '../ports.js'
+import type { Store, StoreCare } from '../ports.js'
 import { openConfigured } from '../store.js'
 import { expectStore, readArguments, readConfig } from './arguments.js'
 import { exportPeople, importPeople } from './people-archive.js'
 import { enrol, samplesFromCamera, samplesFromFiles } from './people-enrol.js'
+import { notRecognised } from './people-unknown.js'
 
 /** So long the running facelatch may take to have forgotten somebody, ms. */
 const confirmedMs = 10_000
@@ -53,7 +54,7 @@ export async function main(args: string[]): Promise<number> {
   try {
     switch (action) {
       case 'list':
-        return await list(store, values)
+        return await list(config, store, values)
       case 'add':
         return await add(config, store, operands[0]!, values)
       case 'remove':
@@ -109,7 +110,7 @@ function say(values: Values, object: object, sentence: string): number {
   return 0
 }
 
-async function list(store: Store, values: Values): Promise<number> {
+async function list(config: Config, store: Store & StoreCare, values: Values): Promise<number> {
   const people = await store.people()
   if (values.json) for (const person of people) console.log(JSON.stringify(person))
   else if (people.length === 0) console.log('nobody is enrolled')
@@ -122,6 +123,8 @@ async function list(store: Store, values: Values): Promise<number> {
             .join(', ') || 'no templates'
         }`,
       )
+  const missing = await notRecognised(config, store, people)
+  if (missing !== undefined) console.error(`facelatch: ${missing.what}; ${missing.remedy}`)
   return 0
 }
 

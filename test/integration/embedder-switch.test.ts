@@ -26,6 +26,7 @@ t.test('run and doctor name who has no templates, and the command', async (t) =>
   const before = await doctor()
   t.match(before.stdout, line)
   t.equal(before.code, 1)
+  t.match(await facelatch(['people', 'list', '--config', home.config]), { code: 0, stdout: /^Audrey/, stderr: line })
   t.equal(before.stdout.split('\n').filter((text) => line.test(text)).length, 1, 'one line')
 
   const door = startAppliance(t, home)

@@ -97,6 +97,9 @@ function programFile(root: string): string {
 const unwanted =
   /^\.|\.(md|markdown|map|ts|mts|cts|flow|tgz|gz|gyp|gypi|cc|cpp|c|h)$|^(test|tests|example|examples|docs?|\.github|benchmarks?|src|deps|build)$/i
 const wanted = /licen[cs]e|copying|notice/i
+/** Where that errs, of a package's own folders: loaded although its package.json names others, or never loaded here. */
+const loaded: Readonly<Record<string, RegExp>> = { protobufjs: /^src$/ }
+const idle: Readonly<Record<string, RegExp>> = { protobufjs: /^(bin|cli|dist|ext|google|scripts)$/ }
 
 function modules(app: string, { root, addons, architecture, cache }: Sources): void {
   const lock = (JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Lock }).packages
@@ -110,7 +113,9 @@ function modules(app: string, { root, addons, architecture, cache }: Sources): v
       if (path === 'node_modules') return false
       const part = basename(path)
       // Only folders at a package's own top: `mqtt/build` and the like are where the program itself lies.
-      if (folder) return path.includes('/') || !unwanted.test(part) || usedFolder(here, part)
+      if (folder && !path.includes('/') && idle[name]?.test(part)) return false
+      if (folder)
+        return path.includes('/') || !unwanted.test(part) || loaded[name]?.test(part) || usedFolder(here, part)
       return wanted.test(part) || !unwanted.test(part)
     })
   }
