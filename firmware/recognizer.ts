@@ -51,9 +51,9 @@ async function configure(config: Config): Promise<void> {
     faultOf: cameraFault,
     stuck: stuckPipelines,
     begin: () => judge.begin(),
-    frame: async (frame) => {
+    frame: async (frame, repeated) => {
       judgingSince = systemClock.now()
-      const judged = await judge.frame(frame).catch((error: Error) => {
+      const judged = await judge.frame(frame, repeated).catch((error: Error) => {
         // Not the camera's fault: a net that fails once is not trusted again.
         leave(error)
         throw error

@@ -17,8 +17,8 @@ export interface CameraWatchPorts {
   stuck(): number
   /** A new camera session: stream time starts again. */
   begin(): void
-  /** Takes over the frame and releases it. */
-  frame(frame: Picture): Promise<void>
+  /** Takes over the frame and releases it. `repeated`: its picture was there before, to the bit. */
+  frame(frame: Picture, repeated: boolean): Promise<void>
   tell(status: 'live' | 'ended'): void
   fault(fault: CameraFault): void
   closed(stuck: boolean): void
@@ -32,6 +32,7 @@ export class CameraWatch {
   #session = 0
   #loop: Promise<void> = Promise.resolve()
   #closing: Promise<void> = Promise.resolve()
+  #state = newSession()
   status: CameraStatus = 'opening'
 
   constructor(ports: CameraWatchPorts) {
@@ -102,7 +103,7 @@ export class CameraWatch {
     }
     this.#camera = camera
     this.#ports.begin()
-    let state = newSession
+    this.#state = newSession(this.#state)
     let live = false
     const { session: options } = this.#ports
     while (!over()) {
@@ -114,12 +115,12 @@ export class CameraWatch {
               type: 'frame',
               width: outcome.frame.width,
               height: outcome.frame.height,
-              fingerprint: options.frozenMs > 0 ? outcome.frame.fingerprint() : 0,
+              fingerprint: options.recording ? 0 : outcome.frame.fingerprint(),
               now: outcome.frame.arrived,
             }
           : outcome
-      const stepped = stepSession(state, event, options)
-      state = stepped.state
+      const stepped = stepSession(this.#state, event, options)
+      this.#state = stepped.state
       if (stepped.ended) return 'ended'
       if (stepped.fault) {
         if (outcome.type === 'frame') outcome.frame.release()
@@ -131,7 +132,7 @@ export class CameraWatch {
         this.status = 'live'
         this.#ports.tell('live')
       }
-      await this.#ports.frame(outcome.frame)
+      await this.#ports.frame(outcome.frame, stepped.repeated ?? false)
     }
     return 'closed'
   }

@@ -71,15 +71,18 @@ export class Pipeline {
     this.#votes.reset()
   }
 
-  /** Takes one frame, in the order of their `at`. The frame stays the caller's. */
-  async frame(frame: Picture): Promise<Judged> {
+  /**
+   * Takes one frame, in the order of their `at`. The frame stays the caller's. `repeated`: its picture was judged before.
+   * Whoever it shows is not seen anew: a camera that stands still would let him in again and again.
+   */
+  async frame(frame: Picture, repeated = false): Promise<Judged> {
     const began = process.hrtime.bigint()
     const plan = this.#tracker.plan(frame.at)
     const { faces, timings } = await this.#recognizer.detect(frame, plan.kind === 'refine' ? plan.boxes : undefined)
     const tracks = this.#tracker.update(faces, frame.at, plan)
     this.#liveness?.see(tracks)
     const wanted = this.#votes.due(tracks, frame.at, frame, (track) => this.#liveness?.pending(track) ?? false)
-    const due = this.#withSample(wanted, tracks, frame)
+    const due = repeated ? [] : this.#withSample(wanted, tracks, frame)
     const answers = await this.#identify(frame, due)
     const { answers: owned, moves } = this.#tracker.remember(answers, frame.at)
     this.#votes.follow(moves)

@@ -1,21 +1,22 @@
 /**
- * Whether one camera session is well, as `step(state, event) -> { state, fault?, ended? }`: which of its outcomes are
- * faults. Frames that come are not enough: they must change, and keep their size. A camera that opened but gave no frame
- * is not open; a recording that ends has ended, while a live source that ends is a fault.
+ * Whether one camera session is well, as `step(state, event) -> { state, fault?, ended?, repeated? }`: which of its outcomes
+ * are faults. Frames that come are not enough: they must change, and keep their size. A camera that opened but gave no
+ * frame is not open; a recording that ends has ended, while a live source that ends is a fault.
  */
 import type { CameraFault } from './camera-faults.js'
 
 export interface SessionState {
   readonly width?: number
   readonly height?: number
-  /** Of the last frame. */
-  readonly fingerprint: number
+  /** Fingerprints of the last pictures, newest last. */
+  readonly recent: readonly number[]
   /** Since when, and in how many frames, nothing has changed; ms. */
   readonly since: number
   readonly same: number
 }
 
-export const newSession: SessionState = { fingerprint: 0, since: 0, same: 0 }
+/** `before`: the session before it. A picture that is frozen behind the camera comes again when that is opened again. */
+export const newSession = (before?: SessionState): SessionState => ({ recent: before?.recent ?? [], since: 0, same: 0 })
 
 export type SessionEvent =
   | {
@@ -41,11 +42,15 @@ export interface SessionOptions {
 
 /** So many equal frames at least: a slow camera's two are no proof. */
 const frozenFrames = 4
+/** A driver whose sensor stands still may go round its buffers, each with an old picture: V4L2 has 32 of them at most. */
+const recentPictures = 32
 
 export interface SessionStep {
   readonly state: SessionState
   readonly fault?: CameraFault
   readonly ended?: true
+  /** The frame shows a picture that was there before, to the bit: it proves nothing of who is there now. */
+  readonly repeated?: true
 }
 
 export function stepSession(state: SessionState, event: SessionEvent, options: SessionOptions): SessionStep {
@@ -72,11 +77,12 @@ function frame(
     const reason = `a picture of ${width}x${height} came instead of ${due.width}x${due.height}`
     return { state, fault: { kind: 'size', reason } }
   }
-  const moved = fingerprint === 0 || fingerprint !== state.fingerprint
-  const next = moved
-    ? { width, height, fingerprint, since: now, same: 1 }
-    : { ...state, width, height, same: state.same + 1 }
-  if (frozenMs === 0 || next.same < frozenFrames || now - next.since < frozenMs) return { state: next }
+  const repeated = fingerprint !== 0 && state.recent.includes(fingerprint)
+  const still = repeated && state.same > 0
+  const recent = fingerprint === 0 || repeated ? state.recent : [...state.recent, fingerprint].slice(-recentPictures)
+  const next = { width, height, recent, since: still ? state.since : now, same: still ? state.same + 1 : 1 }
+  if (frozenMs === 0 || next.same < frozenFrames || now - next.since < frozenMs)
+    return { state: next, ...(repeated && { repeated }) }
   const seconds = ((now - next.since) / 1000).toFixed(1)
   return { state: next, fault: { kind: 'frozen', reason: `the same picture for ${seconds} s` } }
 }

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { uptime } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { makeHome, recognizersOf, startAppliance } from '../support/appliance.js'
+import { clip, facelatch, makeHome, recognizersOf, startAppliance } from '../support/appliance.js'
 import { cameraStorm } from '../support/camera-storm.js'
 import { FailingCamera } from '../support/failing-camera.js'
 import { simulateHost } from '../support/host.js'
@@ -63,6 +63,29 @@ t.test('a camera that is not plugged in is waited for, and tried when it is', as
   writeFileSync(device, 'no camera, but there')
   await until('it is tried', () => /camera_fault.*not a device/.test(appliance.log()))
   await appliance.stop()
+})
+
+t.test('a camera that is frozen on a known man lets him in no more, however often it is opened', async (t) => {
+  const film = clip('cap13_edit2')
+  const shown = `gst:filesrc location=${film} ! decodebin ! videoconvert ! video/x-raw,format=RGB`
+  const door = async (source: string) => {
+    const home = makeHome(t, { camera: { source, frozenSeconds: 1, steadySeconds: 0.2 } })
+    const from = ['--camera', '--seconds', '3', '--source', `file:${film}`]
+    const { code, stderr } = await facelatch(['people', 'add', 'Alex', ...from, '--config', home.config])
+    t.equal(code, 0, stderr)
+    return startAppliance(t, home)
+  }
+  const moving = await door(shown)
+  await until('he is let in while he moves', () => moving.log().includes('granted'), 60)
+  await moving.stop()
+  const still = await door(`${shown} ! imagefreeze is-live=true ! video/x-raw,framerate=15/1`)
+  await until('it was opened three times', () => still.log().split('camera_restored').length > 3, 60)
+  t.match(still.log(), /camera_fault.*frozen/)
+  t.notOk(
+    still.lines('lock').some(({ value }) => value === 1),
+    'the strike was never powered',
+  )
+  await still.stop()
 })
 
 /** The element that fails is called what JetPack 6.2 prints when only a reboot helps. */

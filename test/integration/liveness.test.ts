@@ -34,11 +34,19 @@ function modelsWithLiveness(folder: string): string {
   )
 }
 
-/** Each picture stands still for two seconds; the frames come as fast as they are judged, over and over. */
-function filmOf(stage: string, files: readonly string[]): string {
+/**
+ * Each picture stands still for two seconds; the frames come as fast as they are judged, over and over. Coded a little
+ * differently each time: a picture that comes again to the bit is a frozen camera's.
+ */
+async function filmOf(stage: string, files: readonly string[]): Promise<string> {
   const rate = 10
-  const still = files.flatMap((file) => Array<string>(2 * rate).fill(file))
-  const folder = link(join(stage, 'film'), still, (i) => `${String(i).padStart(3, '0')}.jpg`)
+  const folder = join(stage, 'film')
+  mkdirSync(folder)
+  const still = files.flatMap((file) => Array.from({ length: 2 * rate }, (_, i) => ({ file, quality: 80 + i })))
+  for (const [i, { file, quality }] of still.entries())
+    await sharp(file)
+      .jpeg({ quality })
+      .toFile(join(folder, `${String(i).padStart(3, '0')}.jpg`))
   const caps = `image/jpeg,framerate=${rate}/1`
   return `gst:multifilesrc location=${folder}/%03d.jpg stop-index=${still.length - 1} loop=true caps=${caps} ! jpegdec ! videoconvert`
 }
@@ -51,7 +59,7 @@ async function watch(t: Owner, mode: 'off' | 'warn' | 'require', kind: 'live' | 
   const stage = temporaryDirectory(t)
   const film = kind === 'live' ? frames('live', subject).slice(20, 30) : frames('print', subject).slice(0, 10)
   const home = makeHome(t, {
-    camera: { source: filmOf(stage, film), realtime: false },
+    camera: { source: await filmOf(stage, film), realtime: false },
     recognizer: { models: modelsWithLiveness(stage), liveness: mode },
   })
   const pictures = link(join(stage, 'pictures'), frames('live', subject).slice(0, 20), (i) => `${i}.jpg`)
