@@ -24,6 +24,10 @@ export function cameraOptions(config: CameraConfig): NativeCameraOptions {
   }
 }
 
+/** No picture for this long, ms, may still be a camera that is well. */
+export const longestPictureMs = ({ stallSeconds, openSeconds }: CameraConfig): number =>
+  Math.max(stallSeconds, openSeconds ?? 0) * 1000
+
 export function sessionOptions({ source, width, height, frozenSeconds: asked }: CameraConfig): SessionOptions {
   const recording = source.startsWith('file:')
   const frozen = recording ? 0 : (asked ?? (isSensor(source) ? frozenSeconds : 0))

@@ -25,7 +25,7 @@ import { storeJobs } from './app/store-jobs.js'
 import { StrikeLatency } from './app/strike-latency.js'
 import { Supervisor, type SupervisorEvent } from './app/supervisor.js'
 import { Vigil } from './app/vigil.js'
-import { careOptions } from './camera.js'
+import { careOptions, longestPictureMs } from './camera.js'
 import type { Config } from './config.js'
 import { backoffMs } from './domain/backoff.js'
 import { isSign } from './domain/camera-faults.js'
@@ -81,7 +81,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   const mainLog = log('supervisor')
   const eventLoop = watchEventLoop()
   undo.push(async () => eventLoop.close())
-  const vigil = new Vigil({ init: openInit(mainLog), clock, log: mainLog })
+  const vigil = new Vigil({ init: openInit(mainLog), clock, log: mainLog, pictureMs: longestPictureMs(config.camera) })
   const keepingVigil = setInterval(() => vigil.tick(), vigil.tickMs)
   undo.push(async () => clearInterval(keepingVigil))
 
@@ -255,6 +255,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   await followPeople()
   const poll = setInterval(() => {
     gallery.retry()
+    if (gallery.waits) vigil.cameraWaits()
     void followPeople()
   }, galleryPollMs)
   if (driverFor(config) === 'simulated') mainLog.warn('the lines are simulated: no real strike is driven')

@@ -36,6 +36,11 @@ export class GalleryFeed {
     return this.#embedder === undefined ? undefined : this.#revision
   }
 
+  /** The store gives the recognizer nobody yet, and so its camera is not opened: no picture is to be expected. */
+  get waits(): boolean {
+    return this.#embedder !== undefined && this.#place === undefined && this.#complaint !== undefined
+  }
+
   /** A recognizer is ready, which knows nobody. */
   begin(embedder: string): void {
     this.lost()

@@ -54,6 +54,8 @@ export interface VigilPorts {
   readonly init: InitSystem
   readonly clock: Clock
   readonly log: Log
+  /** The first picture, or the next one, may take so long, ms. */
+  readonly pictureMs?: number
   readonly limits?: WatchdogLimits
 }
 
@@ -68,7 +70,8 @@ export class Vigil {
 
   constructor(ports: VigilPorts) {
     this.#ports = ports
-    this.#limits = ports.limits ?? watchdogLimits
+    const limits = ports.limits ?? watchdogLimits
+    this.#limits = { ...limits, cameraMs: limits.cameraMs + (ports.pictureMs ?? 0) }
     this.#since = ports.clock.now()
     this.#state = startWatchdog(this.#since, this.#limits)
   }
@@ -95,6 +98,11 @@ export class Vigil {
 
   storeAnswered(): void {
     this.#feed({ type: 'progress', part: 'store', now: this.#ports.clock.now() })
+  }
+
+  /** The camera is not to be opened before the store can be read: a restart would begin its repair anew. */
+  cameraWaits(): void {
+    this.#feed({ type: 'ladder', now: this.#ports.clock.now() })
   }
 
   /** What the supervisor was told, what it did, and how the door is since. */

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { GalleryFeed } from '../../firmware/app/gallery-feed.js'
 import type { Effect, StateReport, SupervisorEvent } from '../../firmware/app/supervisor-types.js'
 import { Vigil } from '../../firmware/app/vigil.js'
 import { startWatchdog, stepWatchdog, type WatchdogEvent, type WatchdogState } from '../../firmware/domain/watchdog.js'
@@ -59,7 +60,7 @@ t.test('plans may be built for long, and a device that is not there is waited fo
   t.same(play([{ type: 'resting' }, { type: 'ladder', now: 1e9 }, ...at(1e9 + 121_000)]), stuck('camera'))
 })
 
-function vigil() {
+function vigil(pictureMs = 0) {
   const told: string[] = []
   let now = 0
   const log = memoryLog()
@@ -73,7 +74,7 @@ function vigil() {
   }
   const clock = { now: () => now, wall: () => new Date(0), after: () => () => {} }
   const report = { door: 'locked', camera: 'live', recognizer: 'running', people: 2, store: 'ok', mode: 'normal' }
-  const keeper = new Vigil({ init, clock, log, limits })
+  const keeper = new Vigil({ init, clock, log, limits, pictureMs })
   return {
     keeper,
     told,
@@ -136,6 +137,41 @@ t.test('the ladder counts, its rest as well, and what the recognizer says does n
   t.same(after({ type: 'recognizer-lost', reason: 'x', restartMs: 0 }, []), ['feed'])
   t.same(after({ type: 'recognizer', message: { type: 'camera', status: 'fault' } }, []), [])
   t.same(after({ type: 'recognizer', message: { type: 'fatal', reason: 'x' } }, []), [])
+})
+
+t.test('a camera that waits for the store, or may take its time, is no hang', async (t) => {
+  const late = (keeper: Vigil, to: (ms: number) => void, ms: number) => {
+    to(ms)
+    keeper.storeAnswered()
+    keeper.tick()
+  }
+  const { keeper, to, since, saw } = vigil()
+  keeper.guarding(() => {})
+  saw({ type: 'recognizer', message: { type: 'ready' } }, [{ do: 'open-camera' }])
+  to(limits.cameraMs - 1)
+  const feed = new GalleryFeed({
+    store: { galleryPart: () => Promise.reject(new Error('another program keeps it locked')) },
+    log: memoryLog(),
+    send: () => {},
+  })
+  feed.begin('e')
+  await new Promise(setImmediate)
+  t.ok(feed.waits)
+  keeper.cameraWaits()
+  since()
+  late(keeper, to, limits.cameraMs + 1)
+  t.same(since(), ['feed'])
+  feed.lost()
+  t.notOk(feed.waits, 'nobody is there to wait')
+
+  const patient = vigil(600_000)
+  patient.keeper.guarding(() => {})
+  patient.saw({ type: 'recognizer', message: { type: 'ready' } }, [{ do: 'open-camera' }])
+  patient.since()
+  late(patient.keeper, patient.to, limits.cameraMs + 599_000)
+  t.same(patient.since(), ['feed'])
+  late(patient.keeper, patient.to, limits.cameraMs + 601_000)
+  t.same(patient.since(), [])
 })
 
 t.test('one line of status, when it changes', async (t) => {
