@@ -36,16 +36,19 @@ export type Help = 'any' | 'client' | 'cure' | 'process' | 'reboot' | 'device' |
 const signs: readonly { readonly sign: RegExp; readonly help: Help }[] = [
   { sign: /NvBufSurfaceFromFd Failed/i, help: 'reboot' },
   { sign: /Failed to create CaptureSession/i, help: 'cure' },
-  {
-    sign: /CameraProvider was not destroyed|CameraProvider has been destroyed|Connection to.*nvargus.*lost/i,
-    help: 'cure',
-  },
+  { sign: /(?:Camera|Capture)Provider (?:was not |has been )?destroyed|Connection to.*nvargus.*lost/i, help: 'cure' },
+  { sign: /Connecting to nvargus-daemon failed|Cannot create camera provider/i, help: 'cure' },
   { sign: /Session has suffered a critical failure/i, help: 'cure' },
   { sign: /No cameras available|Invalid camera device/i, help: 'cure' },
   { sign: /Argus Error Status|ArgusCorrectable|\((?:Argus )?(?:TIMEOUT|DISCONNECTED|CANCELLED)\)/i, help: 'any' },
   { sign: /waitForIdle/i, help: 'process' },
-  { sign: /Permission denied|no such element|has no element|no property|Unauthorized/i, help: 'operator' },
 ]
+
+/**
+ * Of the fault itself only: libraries print such things at each opening of a camera that is well (`libEGL warning: failed
+ * to open /dev/dri/card0: Permission denied`), and a daemon that hangs would never be restarted.
+ */
+const wrongSettings = /Permission denied|no such element|has no element|no property|Unauthorized/i
 
 const helpOfKind: Readonly<Record<FaultKind, Help>> = {
   stall: 'any',
@@ -64,7 +67,8 @@ const helpOfKind: Readonly<Record<FaultKind, Help>> = {
 export function whatHelps({ kind, reason }: CameraFault, said: readonly string[] = []): Help {
   if (kind === 'absent' || kind === 'stuck' || kind === 'refused') return helpOfKind[kind]
   const text = [reason, ...said]
-  return signs.find(({ sign }) => text.some((line) => sign.test(line)))?.help ?? helpOfKind[kind]
+  const known = signs.find(({ sign }) => text.some((line) => sign.test(line)))
+  return known?.help ?? (wrongSettings.test(reason) ? 'operator' : helpOfKind[kind])
 }
 
 /** Whether a line that a driver printed is one that the table knows. */

@@ -11,6 +11,8 @@ t.test('messages of Argus, and what helped', async (t) => {
     ['Session has suffered a critical failure', 'cure'],
     ['WARNING Argus: 5 client objects still exist during shutdown; CameraProvider was not destroyed before', 'cure'],
     ['NvBufSurfaceFromFd Failed.', 'reboot'],
+    ['(Argus) CaptureProvider destroyed', 'cure'],
+    ['(Argus) Error FileOperationFailed: Connecting to nvargus-daemon failed: Connection refused', 'cure'],
     ['deadlock in waitForIdle', 'process'],
     ['No cameras available', 'cure'],
     ['cannot open camera v4l2:/dev/video0: Permission denied; check', 'operator'],
@@ -26,6 +28,13 @@ t.test('what drivers printed counts as well, the worst first', async (t) => {
   t.equal(whatHelps(silent, ['Failed to create CaptureSession', 'NvBufSurfaceFromFd Failed']), 'reboot')
   t.ok(isSign('Failed to create CaptureSession'))
   t.notOk(isSign('GST_ARGUS: Creating output stream'))
+})
+
+t.test('what a library grumbles about at each opening keeps no daemon from being restarted', async (t) => {
+  const grumble = 'libEGL warning: failed to open /dev/dri/card0: Permission denied'
+  t.equal(whatHelps({ kind: 'silent', reason: 'no first frame within 5.0 s' }, [grumble]), 'any')
+  t.equal(whatHelps({ kind: 'stall', reason: 'no frame for 5.0 s' }, [grumble, 'no property named "x"']), 'any')
+  t.notOk(isSign(grumble))
 })
 
 t.test('kinds that speak for themselves', async (t) => {
