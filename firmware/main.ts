@@ -27,6 +27,7 @@ import { Supervisor, type SupervisorEvent } from './app/supervisor.js'
 import { Vigil } from './app/vigil.js'
 import { careOptions, longestPictureMs } from './camera.js'
 import type { Config } from './config.js'
+import { withoutPasswords } from './domain/addresses.js'
 import { backoffMs } from './domain/backoff.js'
 import { isSign } from './domain/camera-faults.js'
 import { openFan } from './fan.js'
@@ -266,7 +267,8 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   })
   housekeeping.start(config.schedule.catchUpSeconds * 1000)
   vigil.guarding(() => gpio.read('exit'))
-  mainLog.info('guarding the door', { device: config.device.id, camera: config.camera.source, pid: process.pid })
+  const camera = withoutPasswords(config.camera.source)
+  mainLog.info('guarding the door', { device: config.device.id, camera, pid: process.pid })
 
   let ending: Promise<number> | undefined
   const ended = deferred<number>()

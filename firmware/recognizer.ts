@@ -11,6 +11,7 @@ import type { FromRecognizer, ToRecognizer } from './app/messages.js'
 import { type Judged, Pipeline } from './app/pipeline.js'
 import { cameraOptions, sessionOptions } from './camera.js'
 import type { Config } from './config.js'
+import { withoutPasswords } from './domain/addresses.js'
 import { type ChosenModels, chooseModels, passedOverLines } from './models.js'
 import type { Picture, Recognizer } from './ports.js'
 
@@ -71,7 +72,7 @@ async function configure(config: Config): Promise<void> {
       beat()
     },
     fault: (fault) => {
-      send({ type: 'camera', status: 'fault', ...fault })
+      send({ type: 'camera', status: 'fault', kind: fault.kind, reason: withoutPasswords(fault.reason) })
       beat()
     },
     closed: (stuck) => send({ type: 'camera', status: 'closed', stuck }),

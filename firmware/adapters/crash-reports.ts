@@ -5,6 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { freemem, loadavg, totalmem, uptime } from 'node:os'
 import { join } from 'node:path'
+import { withoutPasswords } from '../domain/addresses.js'
 import { writeDurably } from '../durable-file.js'
 
 export interface CrashReport {
@@ -86,12 +87,9 @@ function files(folder: string): string[] {
   }
 }
 
-/** User names and passwords stand before the host of a URL. */
-const withoutLogin = (text: string) => text.replaceAll(/(\w+:\/\/)[^\s/@]*@/g, '$1')
-
 const withoutNames = (key: string, value: unknown): unknown => {
   if (namesPeople.has(key)) return value === null || typeof value === 'number' ? value : '(left out)'
-  return typeof value === 'string' ? withoutLogin(value) : value
+  return typeof value === 'string' ? withoutPasswords(value) : value
 }
 
 const machine = () => ({

@@ -10,7 +10,8 @@ t.test('a report names nobody and holds no password', async (t) => {
     latest: [{ type: 'granted', person: 'Quirinalia' }],
     config: {
       enrolment: { admins: ['Quirinalia'] },
-      camera: { source: 'gst:rtspsrc location=rtsp://me:secret@10.0.0.5/1 ! decodebin' },
+      camera: { source: 'gst:rtspsrc location=rtsp://me:my@secret@10.0.0.5/1 user-pw=secret ! decodebin' },
+      other: { source: 'rtsp://10.0.0.6/user=admin&password=secret&channel=1' },
       mqtt: { url: 'mqtts://me:secret@broker:8883' },
     },
   }
@@ -20,7 +21,8 @@ t.test('a report names nobody and holds no password', async (t) => {
   t.match(report, { part: 'recognizer', reason: 'killed by SIGSEGV', at: '1970-01-01T00:00:00.000Z' })
   const text = readFileSync(report!.path, 'utf8')
   t.notMatch(text, /Quirinalia|secret/)
-  t.match(text, /rtsp:\/\/10\.0\.0\.5/, 'the rest of the address stays')
+  t.match(text, /rtsp:\/\/\*\*\*@10\.0\.0\.5/, 'the rest of the address stays')
+  t.match(text, /user=admin&password=\*\*\*&channel=1/)
   t.equal(statSync(report!.path).mode & 0o777, 0o600)
   t.equal(statSync(folder).mode & 0o777, 0o700)
 })

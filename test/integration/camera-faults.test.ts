@@ -88,6 +88,21 @@ t.test('a camera that is frozen on a known man lets him in no more, however ofte
   await still.stop()
 })
 
+t.test("a camera's password stands in no log and no event", async (t) => {
+  for (const source of [
+    'rtsp://eve:hush@127.0.0.1:9/door',
+    'rtsp://127.0.0.1:9/user=eve&password=hush&channel=1',
+    'gst:rtspsrc location=rtsp://127.0.0.1:9/door user-id=eve user-pw=hush ! decodebin',
+  ]) {
+    const appliance = startAppliance(t, makeHome(t, { camera: { source } }))
+    await until('it has failed', () => /camera_fault/.test(appliance.log()), 60)
+    await appliance.stop()
+    t.match(appliance.log(), /guarding the door/)
+    t.notMatch(appliance.log(), /hush/, source)
+    t.notMatch(JSON.stringify(await appliance.events()), /hush/)
+  }
+})
+
 /** The element that fails is called what JetPack 6.2 prints when only a reboot helps. */
 const hopeless =
   'gst:videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=30/1 ! identity error-after=5 name="NvBufSurfaceFromFd Failed"'
