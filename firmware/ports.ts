@@ -213,10 +213,13 @@ export interface CameraHost {
   keep(memory: LadderMemory): void
   /** Asks whoever may do it. Resolves when it was done or will not be; never rejects. */
   ask(request: HostRequest): Promise<HostAnswer>
-  /** Calls back once, when the camera's device is there; at once if it is. */
-  awaitDevice(callback: () => void): void
+  /** Calls back once, when the camera's device is there, at once if it is; or when it will not come by itself. */
+  awaitDevice(callback: (found: FoundDevice) => void): void
   close(): void
 }
+
+/** `nodeless`: the device is plugged in and has not got its node: nobody bound it again, or it has another number now. */
+export type FoundDevice = 'there' | 'nodeless'
 
 // ── Cooling (supervisor) ──────────────────────────────────────────────────────────────────────────────────────────
 

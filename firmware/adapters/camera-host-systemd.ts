@@ -39,6 +39,8 @@ const answerMs = 150_000
 const lookMs = 100
 /** How soon a camera that was plugged in is noticed. */
 const deviceMs = 250
+/** A camera on the bus has its node within a second or two; one that has none after this gets none. */
+const nodelessMs = 10_000
 
 export function openCameraHost(options: CameraHostOptions): CameraHost {
   const { clock, log, memory, proc = '/proc' } = options
@@ -57,7 +59,7 @@ export function openCameraHost(options: CameraHostOptions): CameraHost {
   const later = (ms: number) => new Promise<void>((resolve) => after(ms, resolve))
 
   async function ask(request: HostRequest): Promise<HostAnswer> {
-    const text = request === 'usb-rebind' ? usb?.() : ''
+    const text = request === 'usb-rebind' ? usb?.name() : ''
     if (text === undefined) return { ok: false, reason: 'the camera is no USB device' }
     return askHelper({ ...options, request, text, within: answerMs, later })
   }
@@ -69,10 +71,15 @@ export function openCameraHost(options: CameraHostOptions): CameraHost {
     ask: (request) =>
       ask(request).catch((error: Error) => ({ ok: false, reason: `it cannot be asked: ${error.message}` })),
     awaitDevice(callback) {
+      let since: number | undefined
       const look = () => {
-        if (device !== undefined && !existsSync(device)) return after(deviceMs, look)
-        usb?.()
-        callback()
+        if (device === undefined || existsSync(device)) {
+          usb?.name()
+          return callback('there')
+        }
+        since = usb?.isPlugged() ? (since ?? clock.now()) : undefined
+        if (since !== undefined && clock.now() - since >= nodelessMs) return callback('nodeless')
+        after(deviceMs, look)
       }
       after(0, look)
     },
@@ -147,9 +154,9 @@ function readAnswer(path: string): { readonly id: string; readonly answer: HostA
  * The kernel's name of the USB device behind a video node, such as `1-2.1`; remembered, since a device that has fallen
  * off the bus has no node. Documentation/ABI/stable/sysfs-bus-usb: names are BUS-PORT(.PORT)….
  */
-function followUsb(device: string, sys: string): () => string | undefined {
+function followUsb(device: string, sys: string) {
   let last: string | undefined
-  const look = () => {
+  const name = (): string | undefined => {
     try {
       const node = basename(realpathSync(device))
       // …/1-2/1-2.1/1-2.1:1.0: an interface, whose parent is the device.
@@ -160,8 +167,8 @@ function followUsb(device: string, sys: string): () => string | undefined {
     }
     return last
   }
-  look()
-  return look
+  name()
+  return { name, isPlugged: () => last !== undefined && existsSync(join(sys, 'bus/usb/devices', last)) }
 }
 
 /** What cannot be read is not there: the guard of reboots does not depend on it. */

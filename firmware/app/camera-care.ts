@@ -16,7 +16,7 @@ import {
 } from '../domain/camera-ladder.js'
 import type { NewEvent } from '../domain/events.js'
 import { TokenBucket } from '../domain/token-bucket.js'
-import type { HostAnswer } from '../ports.js'
+import type { FoundDevice, HostAnswer } from '../ports.js'
 import type { FromRecognizer } from './messages.js'
 
 export interface CameraCareOptions {
@@ -119,9 +119,9 @@ export class CameraCare {
     return this.#step({ type: 'answer', ...answer })
   }
 
-  /** The camera's device is there. */
-  present(): CareEffect[] {
-    return this.#step({ type: 'present' })
+  /** What became of waiting for the camera's device. */
+  device(found: FoundDevice): CareEffect[] {
+    return this.#step({ type: found === 'there' ? 'present' : 'nodeless' })
   }
 
   timeout(timer: LadderTimer): CareEffect[] {

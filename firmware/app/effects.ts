@@ -123,7 +123,7 @@ export function createEffects(
     'restart-recognizer': () => ports.restartRecognizer(),
     'open-camera': () => ports.tellRecognizer({ type: 'camera', order: 'open' }),
     'close-camera': () => ports.tellRecognizer({ type: 'camera', order: 'close' }),
-    'await-device': () => ports.cameraHost.awaitDevice(() => feed({ type: 'device' })),
+    'await-device': () => ports.cameraHost.awaitDevice((found) => feed({ type: 'device', found })),
     'keep-ladder': ({ memory }) => ports.cameraHost.keep(memory),
     'ask-host': ({ request, memory }) => {
       const asked = new Promise<HostAnswer>((resolve) => {

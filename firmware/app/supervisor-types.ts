@@ -7,7 +7,7 @@ import type { NewEvent } from '../domain/events.js'
 import type { Mode } from '../domain/rules.js'
 import type { SignalTimer } from '../domain/signals.js'
 import type { VisitsOptions } from '../domain/visits.js'
-import type { BrokerCommand, HostAnswer, InputLine, RulesText } from '../ports.js'
+import type { BrokerCommand, FoundDevice, HostAnswer, InputLine, RulesText } from '../ports.js'
 import type { RulesState } from './access-control.js'
 import type { CameraAccount, CameraCareOptions } from './camera-care.js'
 import type { CommandCounts } from './commands.js'
@@ -64,8 +64,8 @@ export type SupervisorEvent =
   | { readonly type: 'recognizer-said'; readonly line: string }
   /** What became of a request. */
   | { readonly type: 'host'; readonly answer: HostAnswer }
-  /** The camera's device is there. */
-  | { readonly type: 'device' }
+  /** The camera's device was waited for. */
+  | { readonly type: 'device'; readonly found: FoundDevice }
   | ({ readonly type: 'command'; readonly command: BrokerCommand } & CommandTimes)
   /** Whether the strike's line could be driven, when that changed. */
   | { readonly type: 'strike'; readonly ok: boolean }

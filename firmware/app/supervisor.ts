@@ -119,7 +119,7 @@ export class Supervisor {
       case 'host':
         return this.#camera.answer(event.answer)
       case 'device':
-        return this.#camera.present()
+        return this.#camera.device(event.found)
       case 'command':
         return this.#command(event)
       case 'strike':

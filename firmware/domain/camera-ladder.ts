@@ -2,7 +2,7 @@
  * What to do about a camera that fails, as `step(state, event, options) -> { state, effects }`. It outlives the process
  * that holds the camera: open again (twice), cure what stands behind it (twice), back off, then say that it has failed
  * and go on trying slowly; reboot at last, where that is wanted and the guard allows it. A device that is not there is
- * waited for. Frames that flow for `steadyMs` forgive everything before them.
+ * waited for, but for one that is plugged in and has no node. Frames that flow for `steadyMs` forgive everything before them.
  */
 import type { Cure, FaultKind, Help } from './camera-faults.js'
 import { type Boot, mayReboot, type RebootRecord, rebooted } from './reboot-guard.js'
@@ -52,7 +52,7 @@ export type LadderTimer = 'camera-step' | 'camera-steady'
 export type LadderStep = 'client' | 'nvargus' | 'usb' | 'back_off' | 'reboot'
 
 export type LadderEvent =
-  | { readonly type: 'ready' | 'lost' | 'live' | 'ended' | 'present' }
+  | { readonly type: 'ready' | 'lost' | 'live' | 'ended' | 'present' | 'nodeless' }
   | { readonly type: 'fault'; readonly kind: FaultKind; readonly help: Help }
   /** The client has let go of the camera, or its driver has not let it. */
   | { readonly type: 'closed'; readonly stuck: boolean }
@@ -128,6 +128,11 @@ export function stepLadder(state: LadderState, event: LadderEvent, options: Ladd
       return fault(state, event.kind, event.help, options, now)
     case 'present':
       return state.phase === 'absent' ? open(state) : { state, effects: [] }
+    case 'nodeless':
+      // Nothing but binding it again brings it back, or the number that the configuration knows.
+      return state.phase === 'absent'
+        ? climb({ ...state, climb: state.climb + 1 }, 'cure', options, now)
+        : { state, effects: [] }
     case 'closed':
       if (state.phase !== 'closing') return { state, effects: [] }
       return event.stuck ? killClient(state) : ask(state)

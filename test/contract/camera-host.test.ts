@@ -3,7 +3,7 @@
  * run by a real sh. Only `systemctl` and the kernel's folders stand in for a machine's; test/hardware has a real systemd.
  */
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -14,7 +14,7 @@ import { memoryLog, type Owner, temporaryDirectory, until } from '../support/tem
 
 const script = join(root, 'systemd/host-request')
 
-function makeHost(t: Owner, { systemctl = '', uptime = 5000 } = {}) {
+function makeHost(t: Owner, { systemctl = '', uptime = 5000, clock = systemClock } = {}) {
   const folder = temporaryDirectory(t)
   const at = (path: string) => join(folder, path)
   for (const path of ['requests', 'answers', 'bin', 'proc/sys/kernel/random', 'sys'])
@@ -43,7 +43,7 @@ function makeHost(t: Owner, { systemctl = '', uptime = 5000 } = {}) {
   const log = memoryLog()
   const camera = (source: string) => {
     const host = openCameraHost({
-      ...{ requests: at('requests'), answers: at('answers'), memory: at('memory'), source, clock: systemClock, log },
+      ...{ requests: at('requests'), answers: at('answers'), memory: at('memory'), source, clock, log },
       ...{ proc: at('proc'), sys: at('sys') },
     })
     t.teardown(() => host.close())
@@ -121,6 +121,7 @@ t.test('a machine that has just booted is not rebooted, whoever asks', async (t)
 /** A camera on a hub's port, with what the kernel shows of it, and a disk beside it. */
 function plug(host: ReturnType<typeof makeHost>) {
   const devices = host.at('sys/bus/usb/devices')
+  mkdirSync(host.at('sys/bus/usb/drivers/usb'), { recursive: true })
   for (const [name, kind] of [
     ['1-2.1', '0e'],
     ['1-2.2', '08'],
@@ -129,9 +130,9 @@ function plug(host: ReturnType<typeof makeHost>) {
     mkdirSync(join(real, `${name}:1.0`), { recursive: true })
     mkdirSync(join(devices, `${name}:1.0`), { recursive: true })
     symlinkSync(real, join(devices, name!))
+    symlinkSync(host.at('sys/bus/usb/drivers/usb'), join(real, 'driver'))
     writeFileSync(join(devices, `${name}:1.0/bInterfaceClass`), `${kind}\n`)
   }
-  mkdirSync(host.at('sys/bus/usb/drivers/usb'), { recursive: true })
   mkdirSync(host.at('sys/class/video4linux/video7'), { recursive: true })
   symlinkSync(host.at('sys/devices/usb1/1-2/1-2.1/1-2.1:1.0'), host.at('sys/class/video4linux/video7/device'))
   writeFileSync(host.at('video7'), '')
@@ -150,6 +151,35 @@ t.test('the USB device behind a camera is found, unbound and bound', async (t) =
   t.same(await asked, { ok: true })
   t.equal(kernel('unbind'), '1-2.1')
   t.equal(kernel('bind'), '1-2.1')
+})
+
+t.test('a camera that was unbound and not bound again is brought back', async (t) => {
+  // Seconds pass in no time.
+  const clock = { ...systemClock, now: () => systemClock.now() * 40 }
+  const host = makeHost(t, { clock })
+  const kernel = plug(host)
+  const camera = host.camera(`v4l2:${host.at('video7')}`)
+  rmSync(host.at('video7'))
+  // The kernel takes the interfaces away with the driver.
+  rmSync(host.at('sys/devices/usb1/1-2/1-2.1/driver'))
+  rmSync(host.at('sys/bus/usb/devices/1-2.1:1.0'), { recursive: true })
+  const found = await new Promise<string>((resolve) => camera.awaitDevice(resolve))
+  t.equal(found, 'nodeless', 'plugged in, and waited for in vain')
+  const asked = camera.ask('usb-rebind')
+  await host.serve('usb-rebind')
+  t.same(await asked, { ok: true })
+  t.equal(kernel('bind'), '1-2.1')
+  t.equal(kernel('unbind'), undefined)
+
+  rmSync(host.at('sys/bus/usb/devices/1-2.1'))
+  let again = 'nothing'
+  camera.awaitDevice((found) => {
+    again = found
+  })
+  await sleep(600)
+  t.equal(again, 'nothing', 'one that was pulled out is waited for')
+  writeFileSync(host.at('video7'), '')
+  await until('it is there', () => again === 'there')
 })
 
 t.test('nothing but a camera is rebound, and no name leads elsewhere', async (t) => {

@@ -245,6 +245,27 @@ t.test('a device that is gone is waited for and taken at once', async (t) => {
   t.equal(world.state.climb, 0)
 })
 
+t.test('a device that is plugged in and has no node is bound again, ever more rarely', async (t) => {
+  const world = new World({ ...csi, cure: 'usb' })
+  world.give({ type: 'live' })
+  world.give({ type: 'fault', kind: 'absent', help: 'device' })
+  const asked = []
+  for (let i = 0; i < 30; i++) {
+    world.done = []
+    world.give({ type: 'nodeless' })
+    if (world.state.phase === 'closing') world.give({ type: 'closed', stuck: false })
+    if (world.state.phase === 'curing') world.give({ type: 'answer', ok: false })
+    asked.push(world.done.includes('ask usb-rebind'))
+    world.pass(60_000)
+    t.equal(world.state.phase, 'opening')
+    world.give({ type: 'fault', kind: 'absent', help: 'device' })
+  }
+  t.same(asked.slice(0, 8), [true, true, false, false, false, false, false, false])
+  t.equal(asked.filter(Boolean).length, 4)
+  world.give({ type: 'present' })
+  t.equal(world.done.at(-1), 'open-camera')
+})
+
 t.test('a supervisor that is started again restarts no daemon anew', async (t) => {
   const world = new World(csi)
   const asked: string[] = []
@@ -276,7 +297,7 @@ const event: fc.Arbitrary<LadderEvent | 'restart' | 'boot' | number> = fc.oneof(
   { weight: 8, arbitrary: help.map((help): LadderEvent => ({ type: 'fault', kind: 'stall', help })) },
   { weight: 2, arbitrary: fc.boolean().map((stuck): LadderEvent => ({ type: 'closed', stuck })) },
   { weight: 2, arbitrary: fc.boolean().map((ok): LadderEvent => ({ type: 'answer', ok })) },
-  { weight: 1, arbitrary: fc.constant<LadderEvent>({ type: 'present' }) },
+  { weight: 2, arbitrary: fc.constantFrom<LadderEvent>({ type: 'present' }, { type: 'nodeless' }) },
   { weight: 8, arbitrary: fc.integer({ min: 0, max: 40 * minute }) },
   { weight: 1, arbitrary: fc.constantFrom('restart' as const, 'boot' as const) },
 )
