@@ -43,7 +43,8 @@ import { storeOptions } from './store.js'
 const galleryPollMs = 1_000
 /** The recognizer's restarts: the first one at once, so that a single crash costs less than three seconds. */
 const restarts = { firstMs: 250, maxMs: 30_000 }
-const restartSteadyMs = 5_000
+/** Longer than loading and the first frames take, which are what it dies of in a row. */
+const restartSteadyMs = 60_000
 /** What is still to be stored and sent at the end gets this long, ms. */
 const drainMs = 2_000
 /** How often time is looked at: windows begin and end, the clock is checked, ms. */

@@ -57,6 +57,7 @@ export async function openOperations(config: Config, { clock, log }: { clock: Cl
     accountant,
     lastEnd: mark.lastEnd,
     recognizerLost: (reason) => {
+      accountant.recognizerLost()
       // It was asked to leave.
       if (reason !== 'exit code 0') reports.write('recognizer', reason)
     },

@@ -48,6 +48,8 @@ export interface Account extends AccountFacts {
   readonly topics: Topics
   /** Since the start, by type. */
   readonly events: Readonly<Record<string, number>>
+  /** How often the recognizer was lost since the start, told or not. */
+  readonly recognizerLosses: number
   /** The newest ones, newest first. */
   readonly latest: readonly Happening[]
 }
@@ -65,6 +67,7 @@ export class Accountant {
   readonly #events = new Map<string, number>()
   #latest: readonly Happening[] = []
   #connected = false
+  #losses = 0
   /** Asked for each account. */
   galleryRevision: () => number | undefined = () => undefined
 
@@ -106,6 +109,10 @@ export class Accountant {
     this.#latest = [happening, ...this.#latest].slice(0, latestKept)
   }
 
+  recognizerLost(): void {
+    this.#losses++
+  }
+
   report(): Account {
     const galleryRevision = this.galleryRevision()
     return {
@@ -116,6 +123,7 @@ export class Accountant {
       ...(galleryRevision !== undefined && { galleryRevision }),
       topics: Object.fromEntries([...this.#topics].map(([topic, payload]) => [topic, parsed(payload)])),
       events: Object.fromEntries(this.#events),
+      recognizerLosses: this.#losses,
       latest: this.#latest,
     }
   }

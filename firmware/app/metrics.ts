@@ -47,6 +47,7 @@ export function metricsOf(account: Account): Metric[] {
     counter('camera_faults_total', 'Faults of the camera', labelled('kind', supervisor?.camera?.faults ?? {})),
     counter('camera_steps_total', 'What was done about them', labelled('step', supervisor?.camera?.steps ?? {})),
     gauge('recognizer_running', '1 while the recognizer runs', one(is(state?.recognizer, 'running'))),
+    counter('recognizer_losses_total', 'Times the recognizer was started again', one(account.recognizerLosses)),
     gauge('store_ok', '0 while events cannot be kept', one(is(state?.store, 'ok'))),
     gauge('people', 'People enrolled', one(state?.people)),
     counter('events_total', 'Events since the start', labelled('type', events)),

@@ -14,6 +14,7 @@ import { CommandDesk } from './commands.js'
 import { Enrolling } from './enrolling.js'
 import type { FromRecognizer, Health, SightedTrack } from './messages.js'
 import { orderOf } from './orders.js'
+import { RecognizerTold } from './recognizer-told.js'
 import { Signals } from './signals.js'
 import type { Effect, StateReport, SupervisorEvent, SupervisorOptions, Timer } from './supervisor-types.js'
 
@@ -36,6 +37,8 @@ export class Supervisor {
   readonly #desk: CommandDesk
   #strikeFault = false
   readonly #camera: CameraCare
+  readonly #recognizerTold = new RecognizerTold()
+  #now = 0
 
   constructor(options: SupervisorOptions) {
     this.#options = options
@@ -89,6 +92,7 @@ export class Supervisor {
           ...(event.tampered ? this.#tamper(true) : []),
         ]
       case 'tick':
+        this.#now = event.now
         this.#camera.tick(event.now)
         return this.#access.tick(event.now, event.wall).map((told) => record(told))
       case 'rules':
@@ -109,7 +113,7 @@ export class Supervisor {
         this.#access.forget()
         this.#report = { ...this.#report, recognizer: 'down' }
         return [
-          record({ type: 'recognizer_lost', detail: { reason: event.reason, restartMs: Math.round(event.restartMs) } }),
+          ...this.#lost(event.reason, Math.round(event.restartMs)),
           ...this.#camera.lost(event.reason),
           ...this.#enrol(this.#enrolling.recognizerLost()),
         ]
@@ -183,6 +187,13 @@ export class Supervisor {
     }
   }
 
+  #lost(reason: string, restartMs: number): Effect[] {
+    const told = this.#recognizerTold.lost(this.#now)
+    return told === undefined
+      ? [{ do: 'complain', message: `the recognizer was lost again: ${reason}` }]
+      : [record({ type: 'recognizer_lost', detail: { reason, restartMs, ...told } })]
+  }
+
   #recognizer(message: FromRecognizer, now: number): Effect[] {
     return [
       ...this.#heard(message, now),
@@ -197,15 +208,17 @@ export class Supervisor {
         return []
       case 'ready': {
         const { engine, embedder, threshold, fallback, notes = [], passedOver = [] } = message
+        const tellable = this.#recognizerTold.ready()
         this.#access.forget()
         this.#report = { ...this.#report, recognizer: 'running', camera: 'opening', engine, embedder, threshold }
+        const told = (events: Effect[]) => (tellable ? events : [])
         return [
-          record({ type: 'recognizer_ready', detail: { engine, embedder, threshold } }),
+          ...told([record({ type: 'recognizer_ready', detail: { engine, embedder, threshold } })]),
           ...(fallback === undefined
             ? []
-            : [record({ type: 'engine_fallback', detail: { engine, reason: fallback } })]),
+            : told([record({ type: 'engine_fallback', detail: { engine, reason: fallback } })])),
           ...passedOver.flatMap((reason): Effect[] => [
-            record({ type: 'embedder_fallback', detail: { embedder, reason } }),
+            ...told([record({ type: 'embedder_fallback', detail: { embedder, reason } })]),
             { do: 'complain', message: reason },
           ]),
           ...notes.map((message): Effect => ({ do: 'tell', message })),

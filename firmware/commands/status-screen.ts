@@ -97,7 +97,7 @@ function pictures({ health }: Topics): (string | undefined)[] {
 
 const threshold = ({ threshold }: Partial<StateReport>) =>
   threshold === undefined ? undefined : `threshold ${threshold.toFixed(3)}`
-const restarts = ({ events }: Account) => count(events.recognizer_lost, 'times started again')
+const restarts = ({ recognizerLosses }: Account) => count(recognizerLosses || undefined, 'times started again')
 const rules = ({ rules }: Partial<StateReport>) => (rules === undefined ? undefined : `rules ${rules}`)
 
 function enrolment({ 'enrol/state': enrolment }: Topics): string | undefined {

@@ -190,6 +190,33 @@ t.test('the gallery goes to a recognizer that runs, whenever people change', asy
   t.notOk(kinds(supervisor.step({ type: 'people', count: 3 })).includes('send-gallery'))
 })
 
+t.test('a recognizer that dies again and again makes few events, and the last one says how it is', async (t) => {
+  const supervisor = make()
+  const events: { type: string; detail?: object }[] = []
+  const step = (event: SupervisorEvent) => {
+    for (const effect of supervisor.step(event)) if (effect.do === 'record') events.push(effect.event as never)
+  }
+  const lose = (now: number) => {
+    step({ type: 'tick', now, wall: 0 })
+    step({ type: 'recognizer-lost', reason: 'exit code 1', restartMs: 250 })
+  }
+  const count = (type: string) => events.filter((event) => event.type === type).length
+  const day = 24 * 3_600_000
+  for (let now = 0; now < day; now += 10_000) {
+    step({ type: 'recognizer', message: { ...ready, fallback: 'no GPU' }, now })
+    lose(now)
+  }
+  t.ok(count('recognizer_lost') <= 6 + 6 * 24, `${count('recognizer_lost')} losses told`)
+  t.ok(count('recognizer_ready') <= count('recognizer_lost') + 1)
+  t.ok(count('engine_fallback') <= count('recognizer_ready'))
+  t.match(events.findLast(({ type }) => type === 'recognizer_lost')?.detail, { suppressed: 59 })
+  // It does not even get ready any more, and then does.
+  for (let now = day; now < day + 3_600_000; now += 10_000) lose(now)
+  t.equal(events.at(-1)?.type, 'recognizer_lost')
+  step({ type: 'recognizer', message: ready, now: day })
+  t.equal(events.at(-1)?.type, 'recognizer_ready')
+})
+
 t.test('a recognizer without its GPU is told as an event, and works', async (t) => {
   const ready = { type: 'ready', engine: 'CPU', embedder: 'e', threshold: 0.9 } as const
   const events = (message: FromRecognizer) =>
