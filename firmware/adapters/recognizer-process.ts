@@ -69,19 +69,7 @@ export function createRecognizerProcess<In extends object, Out>(
 
   const start = () => {
     startedAt = clock.now()
-    // Structured clone keeps Float32Array and Buffer as they are; the debugger's port must not be inherited.
-    const mine = fork(options.module, [], {
-      serialization: 'advanced',
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      execArgv: [...nodeFlags],
-    })
-    child = mine
-    followOutput([mine.stdout!, mine.stderr!], said)
-    try {
-      writeFileSync(`/proc/${mine.pid}/oom_score_adj`, expendable)
-    } catch {
-      // It has ended already, or this kernel does not tell them apart.
-    }
+    let mine: ChildProcess | undefined
     let reported = false
     const gone = (reason: string) => {
       if (reported) return
@@ -94,13 +82,36 @@ export function createRecognizerProcess<In extends object, Out>(
       events.lost(reason, restartMs)
       callOff = clock.after(restartMs, start)
     }
+    // Without memory or descriptors fork throws, or gives a process without channels. The door goes on without faces.
+    try {
+      // Structured clone keeps Float32Array and Buffer as they are; the debugger's port must not be inherited.
+      mine = fork(options.module, [], {
+        serialization: 'advanced',
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+        execArgv: [...nodeFlags],
+      })
+      child = mine
+      listen(mine, gone)
+    } catch (error) {
+      mine?.kill('SIGKILL')
+      gone(`it cannot be started: ${(error as Error).message}`)
+    }
+  }
+
+  const listen = (mine: ChildProcess, gone: (reason: string) => void) => {
+    mine.on('error', (error) => gone(error.message))
+    mine.on('exit', (code, signal) => gone(signal ? `killed by ${signal}` : `exit code ${code}`))
     mine.on('message', (message) => {
       if (child !== mine) return
       watch(mine)
       events.message(message as Out)
     })
-    mine.on('error', (error) => gone(error.message))
-    mine.on('exit', (code, signal) => gone(signal ? `killed by ${signal}` : `exit code ${code}`))
+    followOutput([mine.stdout!, mine.stderr!], said)
+    try {
+      writeFileSync(`/proc/${mine.pid}/oom_score_adj`, expendable)
+    } catch {
+      // It has ended already, or this kernel does not tell them apart.
+    }
     watch(mine)
     mine.send(options.greeting, () => {})
   }
