@@ -1,5 +1,6 @@
 /** Small files that survive a power cut: replaced, never rewritten. */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
+import { mkdir, open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** Durable when it returns: the old content or the new one is there, never part of it. Throws what the system says. */
@@ -20,5 +21,25 @@ export function writeDurably(path: string, text: string, mode = 0o600): void {
     fsyncSync(folder)
   } finally {
     closeSync(folder)
+  }
+}
+
+/** The same for who cannot wait: a card that hangs for seconds must not hold up the exit button. One at a time. */
+export async function writeDurablyAside(path: string, text: string, mode = 0o600): Promise<void> {
+  const fresh = `${path}.new`
+  await mkdir(dirname(path), { recursive: true })
+  const file = await open(fresh, 'w', mode)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(fresh, path)
+  const folder = await open(dirname(path), 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
   }
 }

@@ -209,8 +209,8 @@ export interface CameraHost {
   readonly boot: string
   /** What the last run kept; undefined where it kept nothing that can be read. */
   readonly kept: LadderMemory | undefined
-  /** Durable when it returns. Throws when it cannot be. */
-  keep(memory: LadderMemory): void
+  /** Durable when it resolves. Rejects when it cannot be, or not soon. */
+  keep(memory: LadderMemory): Promise<void>
   /** Asks whoever may do it. Resolves when it was done or will not be; never rejects. */
   ask(request: HostRequest): Promise<HostAnswer>
   /** Calls back once, when the camera's device is there, at once if it is; or when it will not come by itself. */

@@ -16,7 +16,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { HostRequest, LadderMemory } from '../domain/camera-ladder.js'
-import { writeDurably } from '../durable-file.js'
+import { writeDurablyAside } from '../durable-file.js'
 import type { CameraHost, Clock, HostAnswer, Log } from '../ports.js'
 
 export interface CameraHostOptions {
@@ -37,6 +37,8 @@ export interface CameraHostOptions {
 /** A daemon that hangs is killed by systemd after 90 s, its DefaultTimeoutStopSec; starting it takes seconds more. */
 const answerMs = 150_000
 const lookMs = 100
+/** A disk that takes longer hangs. */
+const keepMs = 10_000
 /** How soon a camera that was plugged in is noticed. */
 const deviceMs = 250
 /** A camera on the bus has its node within a second or two; one that has none after this gets none. */
@@ -47,6 +49,7 @@ export function openCameraHost(options: CameraHostOptions): CameraHost {
   const device = options.source.startsWith('v4l2:') ? options.source.slice('v4l2:'.length) : undefined
   const usb = device === undefined ? undefined : followUsb(device, options.sys ?? '/sys')
   let closed = false
+  let keeping: Promise<void> = Promise.resolve()
   const waits = new Set<() => void>()
   const after = (ms: number, callback: () => void) => {
     if (closed) return
@@ -67,7 +70,13 @@ export function openCameraHost(options: CameraHostOptions): CameraHost {
   return {
     boot: readFileSync(join(proc, 'sys/kernel/random/boot_id'), 'utf8').trim(),
     kept: recall(memory, log),
-    keep: (kept) => writeDurably(memory, `${JSON.stringify(kept)}\n`),
+    keep(kept) {
+      keeping = keeping.catch(() => {}).then(() => writeDurablyAside(memory, `${JSON.stringify(kept)}\n`))
+      const late = later(keepMs).then(() =>
+        Promise.reject(new Error(`${memory} was not written within ${keepMs / 1000} s`)),
+      )
+      return Promise.race([keeping, late])
+    },
     ask: (request) =>
       ask(request).catch((error: Error) => ({ ok: false, reason: `it cannot be asked: ${error.message}` })),
     awaitDevice(callback) {

@@ -124,17 +124,18 @@ export function createEffects(
     'open-camera': () => ports.tellRecognizer({ type: 'camera', order: 'open' }),
     'close-camera': () => ports.tellRecognizer({ type: 'camera', order: 'close' }),
     'await-device': () => ports.cameraHost.awaitDevice((found) => feed({ type: 'device', found })),
-    'keep-ladder': ({ memory }) => ports.cameraHost.keep(memory),
+    'keep-ladder': ({ memory }) => {
+      ports.cameraHost
+        .keep(memory)
+        .catch((error: Error) => ports.log.error(`what became of the camera is not kept: ${error.message}`))
+    },
     'ask-host': ({ request, memory }) => {
-      const asked = new Promise<HostAnswer>((resolve) => {
-        ports.cameraHost.keep(memory)
-        resolve(ports.cameraHost.ask(request))
-      })
-      asked
-        .catch((error: Error) => ({
-          ok: false,
-          reason: `it was not asked, since nothing can be kept: ${error.message}`,
-        }))
+      ports.cameraHost
+        .keep(memory)
+        .then(() => ports.cameraHost.ask(request))
+        .catch((error: Error): HostAnswer => {
+          return { ok: false, reason: `it was not asked, since nothing can be kept: ${error.message}` }
+        })
         .then((answer) => feed({ type: 'host', answer }))
     },
     tell: ({ message }) => ports.log.info(message),

@@ -231,7 +231,7 @@ t.test('what is kept survives, and what is damaged is begun anew', async (t) => 
   const first = host.camera('csi:0')
   t.equal(first.boot, 'c0ffee')
   t.equal(first.kept, undefined)
-  first.keep(memory)
+  await first.keep(memory)
   t.same(host.camera('csi:0').kept, memory)
   t.same(host.log.lines, [])
   for (const text of [

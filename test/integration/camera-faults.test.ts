@@ -1,5 +1,6 @@
 /** A hundred seeded faults of two doors' cameras (`npm run test:chaos` plays a thousand), and what a storm does not reach. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { uptime } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -86,6 +87,33 @@ t.test('a camera that is frozen on a known man lets him in no more, however ofte
     'the strike was never powered',
   )
   await still.stop()
+})
+
+t.test('a disk that hangs holds up the ladder, and not the exit button', async (t) => {
+  const camera = await FailingCamera.start(t)
+  camera.usually({ kind: 'silent' })
+  const host = simulateHost(t, () => undefined)
+  const settings = { source: camera.source, recovery: 'nvargus', openSeconds: 0.5 }
+  const home = makeHome(t, { camera: settings, host: host.folders, door: { strikeSeconds: 0.2, guardSeconds: 1 } })
+  // Whoever writes into a pipe that nobody reads waits, as for a card that has stopped answering.
+  const pipe = join(home.folder, 'facelatch.db.camera.new')
+  execFileSync('mkfifo', [pipe])
+  const appliance = startAppliance(t, home)
+  const strikes = () => appliance.lines('lock').filter(({ value }) => value === 1).length
+  const given = () => /camera_step.*was not written within/.test(appliance.log())
+  await until('the door is guarded', () => appliance.log().includes('guarding the door'))
+  for (let presses = 0; presses === 0 || !given(); presses++) {
+    const before = strikes()
+    t.equal(await appliance.input('exit', 1), '{"ok":true}')
+    await until('the strike is powered', () => strikes() > before, 5)
+    await appliance.input('exit', 0)
+    await until('it is let go', () => appliance.lines('lock').at(-1)?.value === 0, 5)
+    if (presses > 100) throw new Error('the ladder does not go on')
+  }
+  t.equal(appliance.process.exitCode ?? appliance.process.signalCode, null)
+  t.same(host.asked, [], 'what cannot be kept is not asked')
+  closeSync(openSync(pipe, 'r+'))
+  await appliance.stop('SIGKILL')
 })
 
 t.test("a camera's password stands in no log and no event", async (t) => {
