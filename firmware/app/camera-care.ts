@@ -111,7 +111,7 @@ export class CameraCare {
   }
 
   lost(reason: string): CareEffect[] {
-    this.#fault = { kind: 'crash', reason: `the recognizer was lost while it opened the camera: ${reason}` }
+    this.#fault = { kind: 'crash', reason: `the recognizer was lost as it opened the camera: ${reason}` }
     return this.#step({ type: 'lost' })
   }
 

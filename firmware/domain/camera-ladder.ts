@@ -38,6 +38,10 @@ export interface LadderState {
   readonly climb: number
   /** Cures since then. */
   readonly cures: number
+  /** Frames have flowed for long enough in this session. */
+  readonly steady?: boolean
+  /** Clients that died in a row before frames were steady. */
+  readonly early: number
   /** The process must die before the camera is opened again. */
   readonly kill: boolean
   /** It was said that the camera has failed. */
@@ -85,6 +89,8 @@ interface Stepped {
 
 const clientTries = 2
 const cureTries = 2
+/** From this death in a row on. */
+const earlyDeaths = 3
 const clientDelayMs = [250, 1_000]
 const backOffMs = [5_000, 10_000, 20_000, 40_000]
 /** A camera that has failed is tried this often, and every tenth time cured again. */
@@ -103,7 +109,7 @@ export function initialLadder(boot: string, kept?: LadderMemory): LadderState {
   const climb = same?.climb ?? 0
   const cures = same?.cures ?? 0
   const memory = { boot, climb, cures, ...(kept?.reboot !== undefined && { reboot: kept.reboot }) }
-  return { phase: 'idle', client: false, climb, cures, kill: false, failed: false, memory }
+  return { phase: 'idle', client: false, climb, cures, early: 0, kill: false, failed: false, memory }
 }
 
 /** `now`: ms since the machine was booted. */
@@ -118,7 +124,7 @@ export function stepLadder(state: LadderState, event: LadderEvent, options: Ladd
     case 'live':
       if (state.phase !== 'opening') return { state, effects: [] }
       return {
-        state: { ...state, phase: 'live' },
+        state: { ...state, phase: 'live', steady: false },
         effects: [{ do: 'timer', timer: 'camera-steady', ms: options.steadyMs }, { do: 'restored' }],
       }
     case 'ended':
@@ -156,9 +162,14 @@ function open(state: LadderState): Stepped {
 }
 
 function lost(state: LadderState, options: LadderOptions, now: number): Stepped {
-  // A driver that takes the process down while it opens is the camera's fault; a crash later may be anything's.
+  // A driver that takes the process down while it opens is the camera's fault; a crash later may be anything's, but one that
+  // comes soon after the first frame each time is taken for the camera's, too: nobody else does anything about it.
   if (state.phase === 'opening') return fault(state, 'crash', 'any', options, now)
-  if (state.phase === 'live') return { state: { ...state, phase: 'idle' }, effects: stop }
+  if (state.phase === 'live') {
+    const early = state.steady ? 0 : state.early + 1
+    if (early >= earlyDeaths) return fault({ ...state, early }, 'crash', 'any', options, now)
+    return { state: { ...state, early, phase: 'idle' }, effects: stop }
+  }
   return state.phase === 'closing' ? ask(state) : { state, effects: [] }
 }
 
@@ -271,7 +282,7 @@ function steady(state: LadderState): Stepped {
   if (state.phase !== 'live') return { state, effects: [] }
   const { boot, climb, cures, reboot: last } = state.memory
   const memory: LadderMemory = { boot, climb: 0, cures: 0, ...(last && { reboot: { ...last, inRow: 0 } }) }
-  const well = { ...state, climb: 0, cures: 0, failed: false, memory }
+  const well = { ...state, climb: 0, cures: 0, early: 0, steady: true, failed: false, memory }
   const dirty = climb > 0 || cures > 0 || (last?.inRow ?? 0) > 0
   return { state: well, effects: dirty ? [{ do: 'keep-ladder', memory }] : [] }
 }

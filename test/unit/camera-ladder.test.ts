@@ -218,6 +218,33 @@ t.test('the ladder outlives the recognizer, and counts one that dies of the came
   t.same(world.fail(), cured)
 })
 
+t.test('a client that dies soon after the first frame each time climbs like one that dies before it', async (t) => {
+  const world = new World(csi)
+  const live = (ms: number) => {
+    world.give({ type: 'live' })
+    world.pass(ms)
+    world.done = []
+    world.give({ type: 'lost' })
+    world.give({ type: 'ready' })
+    world.pass(2_000)
+  }
+  for (let i = 0; i < 20; i++) live(31_000)
+  t.equal(world.state.climb, 0, 'however often, where frames were steady')
+  live(1_000)
+  live(1_000)
+  t.equal(world.state.climb, 0)
+  live(31_000)
+  live(1_000)
+  live(1_000)
+  t.equal(world.state.climb, 0, 'not in a row')
+  const asked: string[] = []
+  for (let i = 0; i < 3; i++) {
+    live(1_000)
+    asked.push(...world.done)
+  }
+  t.ok(asked.includes('ask nvargus-restart'), asked.join())
+})
+
 t.test('a daemon that cannot be restarted is told, and the ladder goes on', async (t) => {
   const world = new World(csi)
   world.give({ type: 'fault', kind: 'silent', help: 'cure' })
