@@ -68,6 +68,8 @@ export class CameraCare {
   /** Kinds of fault that were told of this outage; undefined while nothing of it was. */
   #told: Set<FaultKind> | undefined
   #outage = false
+  /** Not told yet. */
+  #failed: NewEvent | undefined
   /** Six outages in a row, then one in ten minutes. */
   readonly #tellable = new TokenBucket(tellAtOnce, tellEveryMs)
 
@@ -147,7 +149,8 @@ export class CameraCare {
           return this.#tell({ type: 'camera_step', detail: { step, tries, ...(problem !== undefined && { problem }) } })
         }
         case 'failed':
-          return this.#tell({ type: 'camera_failed', detail: { tries: effect.tries, reason: this.#fault.reason } })
+          this.#failed = { type: 'camera_failed', detail: { tries: effect.tries, reason: this.#fault.reason } }
+          return this.#tellFailed()
         default:
           return [effect]
       }
@@ -175,14 +178,21 @@ export class CameraCare {
     const sign = this.#recent().at(-1)
     const suppressed = this.#missed
     this.#missed = 0
-    return this.#tell({
-      type: 'camera_fault',
-      detail: { kind, reason, ...(sign !== undefined && { sign }), ...(suppressed > 0 && { suppressed }) },
-    })
+    const detail = { kind, reason, ...(sign !== undefined && { sign }), ...(suppressed > 0 && { suppressed }) }
+    return [...this.#tell({ type: 'camera_fault', detail }), ...this.#tellFailed()]
+  }
+
+  /** Said once an outage; where there was no room for it, as soon as there is. */
+  #tellFailed(): CareEffect[] {
+    if (this.#told === undefined || this.#failed === undefined) return []
+    const event = this.#failed
+    this.#failed = undefined
+    return this.#tell(event)
   }
 
   #tellRestored(): CareEffect[] {
     this.#said = []
+    this.#failed = undefined
     if (!this.#outage) return []
     this.#outage = false
     this.#restored++
