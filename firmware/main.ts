@@ -27,6 +27,7 @@ import { Supervisor, type SupervisorEvent } from './app/supervisor.js'
 import { Vigil } from './app/vigil.js'
 import { careOptions } from './camera.js'
 import type { Config } from './config.js'
+import { withoutUser } from './domain/addresses.js'
 import { backoffMs } from './domain/backoff.js'
 import { isSign } from './domain/camera-faults.js'
 import { openFan } from './fan.js'
@@ -265,7 +266,8 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   })
   housekeeping.start(config.schedule.catchUpSeconds * 1000)
   vigil.guarding(() => gpio.read('exit'))
-  mainLog.info('guarding the door', { device: config.device.id, camera: config.camera.source, pid: process.pid })
+  const camera = withoutUser(config.camera.source)
+  mainLog.info('guarding the door', { device: config.device.id, camera, pid: process.pid })
 
   let ending: Promise<number> | undefined
   const ended = deferred<number>()

@@ -1,5 +1,6 @@
 /** What drivers print in the recognizer process: lines for the log, of which a flood must not fill the disk. */
 import type { Readable } from 'node:stream'
+import { withoutUser } from '../domain/addresses.js'
 import { TokenBucket } from '../domain/token-bucket.js'
 import type { Clock, Log } from '../ports.js'
 
@@ -9,13 +10,10 @@ const longest = 2_000
 const atOnce = 50
 const everyMs = 1_000
 
-/** Addresses of cameras hold passwords, and drivers print them. */
-const userInfo = /:\/\/[^\s/]*@/g
-
-/** Calls `said` for each line of each stream, without what stands before the `@` of an address. */
+/** Calls `said` for each line of each stream. Drivers print addresses of cameras: without their passwords. */
 export function followOutput(streams: readonly Readable[], said: (line: string) => void): void {
   const say = (line: string) => {
-    if (line.trim() !== '') said(line.trimEnd().replace(userInfo, '://***@').slice(0, longest))
+    if (line.trim() !== '') said(withoutUser(line.trimEnd()).slice(0, longest))
   }
   for (const stream of streams) {
     let rest = ''

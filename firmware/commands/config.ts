@@ -3,7 +3,7 @@ import { configKeys, valueAt } from '../config.js'
 import { checkModels } from '../models.js'
 import { secretProblems, sharedSecrets } from '../secrets.js'
 import { readArguments, readConfig } from './arguments.js'
-import { closedToService } from './service-reads.js'
+import { closedToService, deniedToService, sharedAddresses } from './service-reads.js'
 
 const usage = `usage: facelatch config show|check [--config FILE] [--json]
 show   prints every key with its value, its variable and its meaning
@@ -20,7 +20,8 @@ export async function main(args: string[]): Promise<number> {
     const { warnings } = await checkModels(config).catch((error: unknown) => {
       throw new UserError(messageOf(error), 2)
     })
-    for (const warning of [...sharedSecrets(config), ...warnings]) console.error(warning)
+    const denied = [...deniedToService(config, values.config), ...sharedAddresses(config, values.config)]
+    for (const warning of [...denied, ...sharedSecrets(config), ...warnings]) console.error(warning)
     console.log(values.json ? JSON.stringify({ ok: true }) : 'the configuration can be used')
   } else if (values.json) console.log(JSON.stringify(config, null, 2))
   else

@@ -4,6 +4,7 @@ import { availableParallelism, totalmem } from 'node:os'
 import { loadRecognizer, native } from '../adapters/recognizer-native.js'
 import { wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
+import { withoutUser } from '../domain/addresses.js'
 import { parseRules } from '../domain/rules-parse.js'
 import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
 import { chooseModels } from '../models.js'
@@ -128,7 +129,7 @@ async function camera(config: Config): Promise<Finding[]> {
       return []
     }
   }
-  return [ok('camera', `${source} (not tried)`)]
+  return [ok('camera', `${withoutUser(source)} (not tried)`)]
 }
 
 async function lines(config: Config): Promise<Finding[]> {
@@ -196,6 +197,7 @@ async function broker(config: Config): Promise<Finding[]> {
 }
 
 async function brokerAnswer(mqtt: Config['mqtt']): Promise<Finding> {
+  const shown = withoutUser(mqtt.url)
   if (mqtt.url.startsWith('embedded:'))
     return note('mqtt', `a broker of our own at ${mqtt.url}, for trying things only`, 'use mosquitto for a real home')
   const { hostname, port, protocol } = new URL(mqtt.url)
@@ -210,12 +212,12 @@ async function brokerAnswer(mqtt: Config['mqtt']): Promise<Finding> {
       socket.destroy()
       resolve(finding)
     }
-    socket.once('connect', () => end(ok('mqtt', `${mqtt.url} answers`)))
+    socket.once('connect', () => end(ok('mqtt', `${shown} answers`)))
     socket.once('timeout', () =>
-      end(note('mqtt', `${mqtt.url} does not answer; events will wait for it`, 'check mqtt.url and the network')),
+      end(note('mqtt', `${shown} does not answer; events will wait for it`, 'check mqtt.url and the network')),
     )
     socket.once('error', (error: NodeJS.ErrnoException) =>
-      end(note('mqtt', `${mqtt.url}: ${error.code}; events will wait for it`, 'start the broker or change mqtt.url')),
+      end(note('mqtt', `${shown}: ${error.code}; events will wait for it`, 'start the broker or change mqtt.url')),
     )
   })
 }
