@@ -18,7 +18,7 @@ import { hostFindings } from './doctor-host.js'
 import { livenessFindings, modelFindings } from './doctor-models.js'
 import { storeFindings } from './doctor-store.js'
 import { type Finding, fault, faultOf, note, ok } from './findings.js'
-import { serviceFindings } from './service-reads.js'
+import { closedToUs, serviceFindings } from './service-reads.js'
 
 const usage = `usage: facelatch doctor [--config FILE] [--json]
 What this machine has and lacks, each with its remedy. Exit code 1 when something the door needs is missing.`
@@ -28,21 +28,21 @@ export async function main(args: string[]): Promise<number> {
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const config = readConfig(values.config)
   const findings: Finding[] = []
+  const closed = closedToUs(config)
+  const models = [modelFindings, livenessFindings, engine]
+  const store = [storeFindings, crashFindings]
   for (const check of [
     machine,
     (config: Config) => serviceFindings(config, values.config),
     nativeAddon,
-    modelFindings,
-    livenessFindings,
-    engine,
+    ...(closed.length > 0 ? [async () => notLookedAt(closed)] : models),
     camera,
     hostFindings,
     lines,
     rules,
     enrolment,
     fanFindings,
-    storeFindings,
-    crashFindings,
+    ...(closed.length > 0 ? [] : store),
     broker,
   ]) {
     for (const finding of await check(config)) {
@@ -56,6 +56,10 @@ export async function main(args: string[]): Promise<number> {
 const signs = { ok: 'ok   ', note: 'note ', fault: 'FAULT' }
 const line = ({ check, level, what, remedy }: Finding) =>
   `${signs[level]} ${check.padEnd(9)} ${what}${remedy ? ` → ${remedy}` : ''}`
+
+const notLookedAt = (closed: readonly string[]): Finding[] => [
+  note('rights', `models, engine and store were not looked at: ${closed.join(', ')}: EACCES`, 'sudo facelatch doctor'),
+]
 
 async function machine(): Promise<Finding[]> {
   const board = await readFile('/proc/device-tree/model', 'utf8').then(

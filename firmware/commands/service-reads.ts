@@ -45,6 +45,17 @@ function writablePaths(text: string): string[] {
   return paths.map((path) => path.replace(/^[-+]+/, ''))
 }
 
+/** What of the door this process may not look into: of a user that is neither root nor the service's. */
+export const closedToUs = ({ store, recognizer }: Config): string[] =>
+  [store.path, recognizer.models].filter((path) => {
+    try {
+      statSync(path)
+      return false
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'EACCES'
+    }
+  })
+
 /** Folders that the service has to write and its unit keeps it from, one line each with its remedy. */
 export function readOnlyFolders({ store }: Config, { writable }: Service): string[] {
   if (writable === undefined) return []

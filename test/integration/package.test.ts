@@ -16,7 +16,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { inRoot } from '../../firmware/root.js'
 import { takePhotos } from '../support/photos.js'
@@ -105,6 +105,12 @@ t.test('built, installed, used, removed, purged', async (t) => {
     'says what to wire',
   )
 
+  const anybody = ['setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups', 'facelatch']
+  const seen = inside(...anybody, 'doctor').stdout
+  t.match(seen, /^note +rights .*not looked at: .*EACCES → sudo facelatch doctor$/m)
+  t.notMatch(seen, /FAULT (models|store)/, 'what one may not see is no fault')
+  t.match(inside(...anybody, 'config', 'check'), { code: 2, stderr: /EACCES; run this as root/ })
+
   // What the service cannot read is told of, though root, and doctor for root, can.
   const [settings, code] = ['etc/facelatch/config.json', 'root/code'].map((path) => join(root, path)) as [
     string,
@@ -123,6 +129,13 @@ t.test('built, installed, used, removed, purged', async (t) => {
   chmodSync(settings, 0o644)
   t.match(serviceSays(), /^ok +service +its user facelatch can read/)
   t.match(inside('facelatch', 'config', 'check'), { code: 0, stderr: '' })
+
+  // A secret that the service will get is one for root's commands, too.
+  const secret = join(root, 'etc/facelatch/credentials/facelatch-unlock-code')
+  mkdirSync(dirname(secret), { recursive: true, mode: 0o700 })
+  writeFileSync(secret, '12\n', { mode: 0o600 })
+  t.match(inside('facelatch', 'config', 'check'), { code: 2, stderr: /holds no code of 4 to 64 characters/ })
+  rmSync(secret)
 
   // Root's own photos, in a folder that the service's user may not enter.
   const photos = join(root, 'root/photos')
