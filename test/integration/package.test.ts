@@ -111,6 +111,14 @@ t.test('built, installed, used, removed, purged', async (t) => {
   t.notMatch(seen, /FAULT (models|store)/, 'what one may not see is no fault')
   t.match(inside(...anybody, 'config', 'check'), { code: 2, stderr: /EACCES; run this as root/ })
 
+  const unit = readFileSync(join(root, 'usr/lib/systemd/system/facelatch.service'), 'utf8')
+  const plans = /FACELATCH_RECOGNIZER_PLANS=(\S+)/.exec(unit)![1]
+  t.match(
+    inside('facelatch', 'config', 'show').stdout,
+    `recognizer.plans = "${plans}"`,
+    'root builds them where the unit looks',
+  )
+
   // What the service cannot read is told of, though root, and doctor for root, can.
   const [settings, code] = ['etc/facelatch/config.json', 'root/code'].map((path) => join(root, path)) as [
     string,
