@@ -30,7 +30,7 @@ export async function main(args: string[]): Promise<number> {
   const findings: Finding[] = []
   const closed = closedToUs(config)
   const models = [modelFindings, livenessFindings, engine]
-  const store = [storeFindings, crashFindings]
+  const store = [(config: Config) => storeFindings(config, values.config), crashFindings]
   for (const check of [
     machine,
     (config: Config) => serviceFindings(config, values.config),

@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { findKey } from '../adapters/store-key.js'
 import type { Config } from '../config.js'
 import { holdsUser } from '../domain/addresses.js'
 import { installedConfig } from './arguments.js'
@@ -19,6 +20,8 @@ export interface Service {
   readonly hidden: readonly string[]
   /** Folders that it may write; undefined where its unit makes nothing read-only. */
   readonly writable?: readonly string[]
+  /** Its unit gives it the store's key, from where we do not look. */
+  readonly ownKey?: boolean
 }
 
 /** The unit and its drop-ins; undefined where none is installed, or where it names no user. */
@@ -33,8 +36,17 @@ export function installedService(folders: readonly string[] = unitFolders): Serv
   const user = last('User')
   if (!user) return undefined
   const hidden = last('ProtectHome') === 'yes' ? ['/home', '/root', '/run/user'] : []
-  return last('ProtectSystem') === 'strict' ? { user, hidden, writable: writablePaths(text) } : { user, hidden }
+  return {
+    user,
+    hidden,
+    ...(last('ProtectSystem') === 'strict' && { writable: writablePaths(text) }),
+    ...(ownKey.test(text) && { ownKey: true }),
+  }
 }
+
+/** Of a drop-in: sealed, or from another place than the package's own. */
+const ownKey =
+  /^(SetCredentialEncrypted|LoadCredentialEncrypted|LoadCredential)=facelatch-key(?!:\/etc\/facelatch\/credentials\/)\b/m
 
 /** An empty assignment forgets those before it; `-` and `+` say how a path is looked for: systemd.exec(5). */
 function writablePaths(text: string): string[] {
@@ -160,6 +172,13 @@ export const closedToService = (config: Config, file: string | undefined): strin
 /** What the service does without, one line each with its remedy. */
 export const deniedToService = (config: Config, file: string | undefined): string[] =>
   asked(config, file)?.readOnly ?? []
+
+/** Why a key that is not here is not lost: systemd hands it to the service and to nobody else. */
+export function keyOfTheService(config: Config, file: string | undefined): string | undefined {
+  if (findKey(config.store.path, config.store.keyFile).path !== `${config.store.path}.key`) return undefined
+  if (existsSync(`${config.store.path}.key`) || asked(config, file)?.service.ownKey !== true) return undefined
+  return 'the key is a credential that only the service gets (facelatch-key in its unit)'
+}
 
 /** A password in an address that others can read with the configuration, as one line with its remedy. */
 export function sharedAddresses({ camera, mqtt }: Config, file = installedConfig): string[] {

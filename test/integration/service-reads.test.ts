@@ -22,6 +22,14 @@ t.test('the unit says who the service is', async (t) => {
   mkdirSync(join(etc, 'facelatch.service.d'))
   writeFileSync(join(etc, 'facelatch.service.d', 'who.conf'), '[Service]\nUser=door\nProtectHome=no\n')
   t.same(installedService([etc, lib]), { user: 'door', hidden: [] }, 'a drop-in changes it')
+  const key = (line: string) => {
+    writeFileSync(join(etc, 'facelatch.service.d', 'key.conf'), `[Service]\n${line}\n`)
+    return installedService([etc, lib])!.ownKey
+  }
+  t.equal(key('LoadCredential=facelatch-key:/etc/facelatch/credentials/facelatch-key'), undefined, "the package's own")
+  t.equal(key('LoadCredentialEncrypted=facelatch-key:/etc/credstore.encrypted/facelatch-key'), true)
+  t.equal(key('LoadCredentialEncrypted=facelatch-key'), true)
+  t.equal(key('LoadCredential=facelatch-key:/root/key'), true)
 })
 
 t.test(
