@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'n
 import { dirname, join, resolve } from 'node:path'
 import { findKey } from '../adapters/store-key.js'
 import type { Config } from '../config.js'
+import { credentials as credentialNames } from '../credentials.js'
 import { holdsUser } from '../domain/addresses.js'
 import { installedConfig } from './arguments.js'
 import { type Finding, fault, note, ok } from './findings.js'
@@ -79,6 +80,18 @@ export function readOnlyFolders({ store }: Config, { writable }: Service): strin
       ([key, folder]) =>
         `its unit keeps the service from writing ${folder} (${key}); systemctl edit facelatch, and there: [Service] ReadWritePaths=-${folder}`,
     )
+}
+
+/** systemd knows LoadCredential= since 247; JetPack 5 has 245, which leaves it out without a word. */
+function unheardCredentials(folder = '/etc/facelatch/credentials'): string[] {
+  const names = Object.values(credentialNames).filter((name) => existsSync(join(folder, name)))
+  if (names.length === 0) return []
+  const said = spawnSync('systemctl', ['--version'], { encoding: 'utf8' }).stdout ?? ''
+  const version = Number(/^systemd (\d+)/.exec(said)?.[1] ?? 247)
+  if (version >= 247) return []
+  return [
+    `systemd ${version} hands no credentials to the service: ${names.join(', ')} of ${folder} count for nothing; name files in the configuration, mode 600, of its own user`,
+  ]
 }
 
 /** Where the unit starts: WorkingDirectory=. */
@@ -162,7 +175,7 @@ function asked(config: Config, file: string | undefined) {
     service && {
       service,
       closed: closedFiles({ 'the configuration': installedConfig, ...namedFiles(config) }, service),
-      readOnly: readOnlyFolders(config, service),
+      denied: [...readOnlyFolders(config, service), ...unheardCredentials()],
     }
   )
 }
@@ -170,8 +183,7 @@ function asked(config: Config, file: string | undefined) {
 export const closedToService = (config: Config, file: string | undefined): string[] => asked(config, file)?.closed ?? []
 
 /** What the service does without, one line each with its remedy. */
-export const deniedToService = (config: Config, file: string | undefined): string[] =>
-  asked(config, file)?.readOnly ?? []
+export const deniedToService = (config: Config, file: string | undefined): string[] => asked(config, file)?.denied ?? []
 
 /** Why a key that is not here is not lost: systemd hands it to the service and to nobody else. */
 export function keyOfTheService(config: Config, file: string | undefined): string | undefined {
@@ -199,13 +211,13 @@ export async function serviceFindings(config: Config, file: string | undefined):
     })
   const shared = said(note, sharedAddresses(config, file))
   if (answer === undefined) return shared
-  const { closed, readOnly, service } = answer
+  const { closed, denied, service } = answer
   if (closed === undefined)
     return [
       note('service', `whether its user ${service.user} can read its files was not tried`, 'sudo facelatch doctor'),
-      ...said(fault, readOnly),
+      ...said(fault, denied),
       ...shared,
     ]
-  if (closed.length > 0 || readOnly.length > 0) return [...said(fault, [...closed, ...readOnly]), ...shared]
+  if (closed.length > 0 || denied.length > 0) return [...said(fault, [...closed, ...denied]), ...shared]
   return [ok('service', `its user ${service.user} can read the configuration and what it names`), ...shared]
 }

@@ -143,6 +143,18 @@ t.test('built, installed, used, removed, purged', async (t) => {
   mkdirSync(dirname(secret), { recursive: true, mode: 0o700 })
   writeFileSync(secret, '12\n', { mode: 0o600 })
   t.match(inside('facelatch', 'config', 'check'), { code: 2, stderr: /holds no code of 4 to 64 characters/ })
+  const old = join(root, 'usr/local/bin/systemctl')
+  writeFileSync(old, '#!/bin/sh\necho "systemd 245 (245.4-4ubuntu3)"\n', { mode: 0o755 })
+  t.match(
+    inside('facelatch', 'doctor').stdout,
+    /^FAULT service +systemd 245 hands no credentials to the service: facelatch-unlock-code /m,
+  )
+  t.match(
+    inside('facelatch', 'config', 'check'),
+    { code: 0, stderr: /facelatch-unlock-code .* count for nothing/ },
+    'what the service does not get is not looked at',
+  )
+  rmSync(old)
   rmSync(secret)
 
   // Root's own photos, in a folder that the service's user may not enter.
@@ -204,5 +216,5 @@ t.test('built, installed, used, removed, purged', async (t) => {
   // What is no JSON cannot be searched for a store: that is said.
   t.equal(inside('dpkg', '--install', deb).code, 0)
   writeFileSync(join(root, 'etc/facelatch/config.json'), '{')
-  t.match(inside('dpkg', '--purge', 'facelatch'), { code: 0, stderr: /was no JSON .*STILL THERE/ })
+  t.match(inside('dpkg', '--purge', 'facelatch'), { code: 0, stderr: /could not be read.*STILL THERE/ })
 })
