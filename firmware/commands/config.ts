@@ -3,7 +3,7 @@ import { configKeys, valueAt } from '../config.js'
 import { checkModels } from '../models.js'
 import { secretProblems, sharedSecrets } from '../secrets.js'
 import { readArguments, readConfig } from './arguments.js'
-import { closedToService } from './service-reads.js'
+import { closedToService, closedToUs, deniedToService, sharedAddresses } from './service-reads.js'
 
 const usage = `usage: facelatch config show|check [--config FILE] [--json]
 show   prints every key with its value, its variable and its meaning
@@ -18,9 +18,11 @@ export async function main(args: string[]): Promise<number> {
     const problems = [...secretProblems(config), ...closedToService(config, values.config)]
     if (problems.length > 0) throw new UserError(problems.join('\n'), 2)
     const { warnings } = await checkModels(config).catch((error: unknown) => {
-      throw new UserError(messageOf(error), 2)
+      const closed = closedToUs(config)
+      throw new UserError(closed.length > 0 ? `${closed.join(', ')}: EACCES; run this as root` : messageOf(error), 2)
     })
-    for (const warning of [...sharedSecrets(config), ...warnings]) console.error(warning)
+    const denied = [...deniedToService(config, values.config), ...sharedAddresses(config, values.config)]
+    for (const warning of [...denied, ...sharedSecrets(config), ...warnings]) console.error(warning)
     console.log(values.json ? JSON.stringify({ ok: true }) : 'the configuration can be used')
   } else if (values.json) console.log(JSON.stringify(config, null, 2))
   else

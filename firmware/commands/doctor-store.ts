@@ -11,8 +11,9 @@ import type { StoreCare } from '../ports.js'
 import { openConfigured } from '../store.js'
 import { type Finding, fault, note, ok } from './findings.js'
 import { notRecognised } from './people-unknown.js'
+import { keyOfTheService } from './service-reads.js'
 
-export async function storeFindings(config: Config): Promise<Finding[]> {
+export async function storeFindings(config: Config, file?: string): Promise<Finding[]> {
   const { path } = config.store
   if (!existsSync(path)) {
     let folder = dirname(path)
@@ -30,7 +31,8 @@ export async function storeFindings(config: Config): Promise<Finding[]> {
     const people = await opened.people()
     const { count, fault: broken } = await opened.verifyEvents()
     const missing = await notRecognised(config, opened, people)
-    const cared = await careFindings(opened, findKey(path, config.store.keyFile).path)
+    const elsewhere = keyOfTheService(config, file)
+    const cared = await careFindings(opened, findKey(path, config.store.keyFile).path, elsewhere)
     await opened.close()
     if (broken !== undefined)
       return [
@@ -61,7 +63,7 @@ function crowd(config: Config, embedder: string, people: number): Finding[] {
 /** A night and a day: with jobs every night, an older run was missed. */
 const staleMs = 36 * 3_600_000
 
-async function careFindings(store: StoreCare, key: string): Promise<Finding[]> {
+async function careFindings(store: StoreCare, key: string, elsewhere: string | undefined): Promise<Finding[]> {
   const problem = await store.keyProblem()
   const [newest, ...older] = await store.backups()
   const jobs = await store.jobs()
@@ -73,7 +75,9 @@ async function careFindings(store: StoreCare, key: string): Promise<Finding[]> {
   return [
     problem === undefined
       ? ok('key', `templates are sealed with ${key}: keep a copy of it elsewhere`)
-      : fault('key', problem, 'until then nobody is recognised; the exit button works'),
+      : elsewhere !== undefined
+        ? note('key', `${elsewhere}: it was not tried`, 'keep a copy of it elsewhere')
+        : fault('key', problem, 'until then nobody is recognised; the exit button works'),
     newest === undefined
       ? note('backup', 'there is none yet', 'facelatch backup makes one; the night does')
       : ok('backup', `${newest.path} of ${newest.at}, up to event ${newest.seq}, and ${older.length} older`),

@@ -4,6 +4,7 @@ import { availableParallelism, totalmem } from 'node:os'
 import { loadRecognizer, native } from '../adapters/recognizer-native.js'
 import { wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
+import { withoutPasswords } from '../domain/addresses.js'
 import { parseRules } from '../domain/rules-parse.js'
 import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
 import { chooseModels } from '../models.js'
@@ -17,7 +18,7 @@ import { hostFindings } from './doctor-host.js'
 import { livenessFindings, modelFindings } from './doctor-models.js'
 import { storeFindings } from './doctor-store.js'
 import { type Finding, fault, faultOf, note, ok } from './findings.js'
-import { serviceFindings } from './service-reads.js'
+import { closedToUs, serviceFindings } from './service-reads.js'
 
 const usage = `usage: facelatch doctor [--config FILE] [--json]
 What this machine has and lacks, each with its remedy. Exit code 1 when something the door needs is missing.`
@@ -27,21 +28,21 @@ export async function main(args: string[]): Promise<number> {
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const config = readConfig(values.config)
   const findings: Finding[] = []
+  const closed = closedToUs(config)
+  const models = [modelFindings, livenessFindings, engine]
+  const store = [(config: Config) => storeFindings(config, values.config), crashFindings]
   for (const check of [
     machine,
     (config: Config) => serviceFindings(config, values.config),
     nativeAddon,
-    modelFindings,
-    livenessFindings,
-    engine,
+    ...(closed.length > 0 ? [async () => notLookedAt(closed)] : models),
     camera,
     hostFindings,
     lines,
     rules,
     enrolment,
     fanFindings,
-    storeFindings,
-    crashFindings,
+    ...(closed.length > 0 ? [] : store),
     broker,
   ]) {
     for (const finding of await check(config)) {
@@ -55,6 +56,10 @@ export async function main(args: string[]): Promise<number> {
 const signs = { ok: 'ok   ', note: 'note ', fault: 'FAULT' }
 const line = ({ check, level, what, remedy }: Finding) =>
   `${signs[level]} ${check.padEnd(9)} ${what}${remedy ? ` → ${remedy}` : ''}`
+
+const notLookedAt = (closed: readonly string[]): Finding[] => [
+  note('rights', `models, engine and store were not looked at: ${closed.join(', ')}: EACCES`, 'sudo facelatch doctor'),
+]
 
 async function machine(): Promise<Finding[]> {
   const board = await readFile('/proc/device-tree/model', 'utf8').then(
@@ -128,7 +133,7 @@ async function camera(config: Config): Promise<Finding[]> {
       return []
     }
   }
-  return [ok('camera', `${source} (not tried)`)]
+  return [ok('camera', `${withoutPasswords(source)} (not tried)`)]
 }
 
 async function lines(config: Config): Promise<Finding[]> {
@@ -196,6 +201,7 @@ async function broker(config: Config): Promise<Finding[]> {
 }
 
 async function brokerAnswer(mqtt: Config['mqtt']): Promise<Finding> {
+  const shown = withoutPasswords(mqtt.url)
   if (mqtt.url.startsWith('embedded:'))
     return note('mqtt', `a broker of our own at ${mqtt.url}, for trying things only`, 'use mosquitto for a real home')
   const { hostname, port, protocol } = new URL(mqtt.url)
@@ -210,12 +216,12 @@ async function brokerAnswer(mqtt: Config['mqtt']): Promise<Finding> {
       socket.destroy()
       resolve(finding)
     }
-    socket.once('connect', () => end(ok('mqtt', `${mqtt.url} answers`)))
+    socket.once('connect', () => end(ok('mqtt', `${shown} answers`)))
     socket.once('timeout', () =>
-      end(note('mqtt', `${mqtt.url} does not answer; events will wait for it`, 'check mqtt.url and the network')),
+      end(note('mqtt', `${shown} does not answer; events will wait for it`, 'check mqtt.url and the network')),
     )
     socket.once('error', (error: NodeJS.ErrnoException) =>
-      end(note('mqtt', `${mqtt.url}: ${error.code}; events will wait for it`, 'start the broker or change mqtt.url')),
+      end(note('mqtt', `${shown}: ${error.code}; events will wait for it`, 'start the broker or change mqtt.url')),
     )
   })
 }

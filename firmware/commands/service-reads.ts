@@ -3,9 +3,12 @@
  * package's `facelatch` starts for root; the service has its user's rights only, and its unit hides the homes from it.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { findKey } from '../adapters/store-key.js'
 import type { Config } from '../config.js'
+import { credentials as credentialNames } from '../credentials.js'
+import { holdsPassword } from '../domain/addresses.js'
 import { installedConfig } from './arguments.js'
 import { type Finding, fault, note, ok } from './findings.js'
 
@@ -16,6 +19,10 @@ export interface Service {
   readonly user: string
   /** Folders that the unit hides. */
   readonly hidden: readonly string[]
+  /** Folders that it may write; undefined where its unit makes nothing read-only. */
+  readonly writable?: readonly string[]
+  /** Its unit gives it the store's key, from where we do not look. */
+  readonly ownKey?: boolean
 }
 
 /** The unit and its drop-ins; undefined where none is installed, or where it names no user. */
@@ -29,7 +36,72 @@ export function installedService(folders: readonly string[] = unitFolders): Serv
   const last = (key: string) => [...text.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].at(-1)?.[1]?.trim()
   const user = last('User')
   if (!user) return undefined
-  return { user, hidden: last('ProtectHome') === 'yes' ? ['/home', '/root', '/run/user'] : [] }
+  const hidden = last('ProtectHome') === 'yes' ? ['/home', '/root', '/run/user'] : []
+  return {
+    user,
+    hidden,
+    ...(last('ProtectSystem') === 'strict' && { writable: writablePaths(text) }),
+    ...(ownKey.test(text) && { ownKey: true }),
+  }
+}
+
+/** Of a drop-in: sealed, or from another place than the package's own. */
+const ownKey =
+  /^(SetCredentialEncrypted|LoadCredentialEncrypted|LoadCredential)=facelatch-key(?!:\/etc\/facelatch\/credentials\/)\b/m
+
+/** An empty assignment forgets those before it; `-` and `+` say how a path is looked for: systemd.exec(5). */
+function writablePaths(text: string): string[] {
+  const paths = ['/run/facelatch']
+  for (const [, line] of text.matchAll(/^ReadWritePaths=(.*)$/gm))
+    if (line!.trim() === '') paths.length = 0
+    else paths.push(...line!.trim().split(/\s+/))
+  return paths.map((path) => path.replace(/^[-+]+/, ''))
+}
+
+/** What of the door this process may not look into: of a user that is neither root nor the service's. */
+export const closedToUs = ({ store, recognizer }: Config): string[] =>
+  [store.path, recognizer.models].filter((path) => {
+    try {
+      statSync(path)
+      return false
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'EACCES'
+    }
+  })
+
+/** Folders that the service has to write and its unit keeps it from, one line each with its remedy. */
+export function readOnlyFolders({ store }: Config, { writable }: Service): string[] {
+  if (writable === undefined) return []
+  const places = writable.map(real)
+  const within = (at: string) => places.some((place) => at === place || at.startsWith(`${place}/`))
+  return Object.entries({ 'store.path': dirname(store.path), 'store.backups': store.backups })
+    .filter(([, folder]) => folder !== '' && !within(real(resolve(stateFolder, folder))))
+    .map(
+      ([key, folder]) =>
+        `its unit keeps the service from writing ${folder} (${key}); systemctl edit facelatch, and there: [Service] ReadWritePaths=-${folder}`,
+    )
+}
+
+/** systemd knows LoadCredential= since 247; JetPack 5 has 245, which leaves it out without a word. */
+function unheardCredentials(folder = '/etc/facelatch/credentials'): string[] {
+  const names = Object.values(credentialNames).filter((name) => existsSync(join(folder, name)))
+  if (names.length === 0) return []
+  const said = spawnSync('systemctl', ['--version'], { encoding: 'utf8' }).stdout ?? ''
+  const version = Number(/^systemd (\d+)/.exec(said)?.[1] ?? 247)
+  if (version >= 247) return []
+  return [
+    `systemd ${version} hands no credentials to the service: ${names.join(', ')} of ${folder} count for nothing; name files in the configuration, mode 600, of its own user`,
+  ]
+}
+
+/** Where the unit starts: WorkingDirectory=. */
+const stateFolder = '/var/lib/facelatch'
+
+/** Where it leads, as far as it is there. */
+function real(path: string): string {
+  if (existsSync(path)) return realpathSync(path)
+  const folder = dirname(path)
+  return folder === path ? path : join(real(folder), path.slice(folder.length))
 }
 
 /** What keeps the service from reading these files, one line each with its remedy; undefined when we cannot act for it. */
@@ -103,24 +175,49 @@ function asked(config: Config, file: string | undefined) {
     service && {
       service,
       closed: closedFiles({ 'the configuration': installedConfig, ...namedFiles(config) }, service),
+      denied: [...readOnlyFolders(config, service), ...unheardCredentials()],
     }
   )
 }
 
 export const closedToService = (config: Config, file: string | undefined): string[] => asked(config, file)?.closed ?? []
 
+/** What the service does without, one line each with its remedy. */
+export const deniedToService = (config: Config, file: string | undefined): string[] => asked(config, file)?.denied ?? []
+
+/** Why a key that is not here is not lost: systemd hands it to the service and to nobody else. */
+export function keyOfTheService(config: Config, file: string | undefined): string | undefined {
+  if (findKey(config.store.path, config.store.keyFile).path !== `${config.store.path}.key`) return undefined
+  if (existsSync(`${config.store.path}.key`) || asked(config, file)?.service.ownKey !== true) return undefined
+  return 'the key is a credential that only the service gets (facelatch-key in its unit)'
+}
+
+/** A password in an address that others can read with the configuration, as one line with its remedy. */
+export function sharedAddresses({ camera, mqtt }: Config, file = installedConfig): string[] {
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (!found?.isFile() || (found.mode & 0o004) === 0) return []
+  const remedy = file === installedConfig ? `chgrp facelatch ${file} && chmod 640 ${file}` : `chmod 600 ${file}`
+  return Object.entries({ 'camera.source': camera.source, 'mqtt.url': mqtt.url })
+    .filter(([, text]) => holdsPassword(text))
+    .map(([key]) => `${key} holds a password, and everybody may read ${file}; ${remedy}`)
+}
+
 export async function serviceFindings(config: Config, file: string | undefined): Promise<Finding[]> {
   const answer = asked(config, file)
-  if (answer === undefined) return []
-  const { closed, service } = answer
+  const said = (how: typeof fault, lines: readonly string[]) =>
+    lines.map((line) => {
+      const [what, remedy] = line.split('; ')
+      return how('service', what!, remedy!)
+    })
+  const shared = said(note, sharedAddresses(config, file))
+  if (answer === undefined) return shared
+  const { closed, denied, service } = answer
   if (closed === undefined)
     return [
       note('service', `whether its user ${service.user} can read its files was not tried`, 'sudo facelatch doctor'),
+      ...said(fault, denied),
+      ...shared,
     ]
-  if (closed.length === 0)
-    return [ok('service', `its user ${service.user} can read the configuration and what it names`)]
-  return closed.map((line) => {
-    const [what, remedy] = line.split('; ')
-    return fault('service', what!, remedy!)
-  })
+  if (closed.length > 0 || denied.length > 0) return [...said(fault, [...closed, ...denied]), ...shared]
+  return [ok('service', `its user ${service.user} can read the configuration and what it names`), ...shared]
 }

@@ -6,6 +6,7 @@ import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { openConfigured, storeOptions } from '../store.js'
 import { expectStore, logLevel, readArguments, readConfig } from './arguments.js'
+import { keyOfTheService } from './service-reads.js'
 
 const usage = `usage: facelatch store rotate-key|new-key|restore [--config FILE] [--json]
 rotate-key   seals everybody's templates, and the backups, with a new key; a running facelatch goes on
@@ -23,6 +24,11 @@ export async function main(args: string[]): Promise<number> {
   const act = positionals.length === 1 && Object.hasOwn(actions, action!) ? actions[action!] : undefined
   if (!act) throw wrongUsage(usage.split('\n')[0]!)
   const config = readConfig(values.config)
+  const elsewhere = action === 'restore' ? undefined : keyOfTheService(config, values.config)
+  if (elsewhere !== undefined)
+    throw new UserError(
+      `${elsewhere}, and not lost; change it there, or take it out of the unit: see "Keys" in README.md`,
+    )
   const said = await act(config)
   console.log(values.json ? JSON.stringify({ done: action, said }) : said)
   return 0

@@ -6,3 +6,6 @@ const userInfo = /:\/\/[^\s/]*@/g
 const named = /((?:user-pw|passw(?:or)?d|passwd|pass|pwd)=)("[^"]*"|'[^']*'|[^\s&"']+)/gi
 
 export const withoutPasswords = (text: string): string => text.replace(userInfo, '://***@').replace(named, '$1***')
+
+/** Whether it says more than may be shown. */
+export const holdsPassword = (text: string): boolean => withoutPasswords(text) !== text

@@ -3,8 +3,20 @@
  * changes go with it. No service runs there: `npm run test:package` has systemd, upgrades and other processors.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { inRoot } from '../../firmware/root.js'
 import { takePhotos } from '../support/photos.js'
@@ -93,6 +105,20 @@ t.test('built, installed, used, removed, purged', async (t) => {
     'says what to wire',
   )
 
+  const anybody = ['setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups', 'facelatch']
+  const seen = inside(...anybody, 'doctor').stdout
+  t.match(seen, /^note +rights .*not looked at: .*EACCES → sudo facelatch doctor$/m)
+  t.notMatch(seen, /FAULT (models|store)/, 'what one may not see is no fault')
+  t.match(inside(...anybody, 'config', 'check'), { code: 2, stderr: /EACCES; run this as root/ })
+
+  const unit = readFileSync(join(root, 'usr/lib/systemd/system/facelatch.service'), 'utf8')
+  const plans = /FACELATCH_RECOGNIZER_PLANS=(\S+)/.exec(unit)![1]
+  t.match(
+    inside('facelatch', 'config', 'show').stdout,
+    `recognizer.plans = "${plans}"`,
+    'root builds them where the unit looks',
+  )
+
   // What the service cannot read is told of, though root, and doctor for root, can.
   const [settings, code] = ['etc/facelatch/config.json', 'root/code'].map((path) => join(root, path)) as [
     string,
@@ -112,6 +138,25 @@ t.test('built, installed, used, removed, purged', async (t) => {
   t.match(serviceSays(), /^ok +service +its user facelatch can read/)
   t.match(inside('facelatch', 'config', 'check'), { code: 0, stderr: '' })
 
+  // A secret that the service will get is one for root's commands, too.
+  const secret = join(root, 'etc/facelatch/credentials/facelatch-unlock-code')
+  mkdirSync(dirname(secret), { recursive: true, mode: 0o700 })
+  writeFileSync(secret, '12\n', { mode: 0o600 })
+  t.match(inside('facelatch', 'config', 'check'), { code: 2, stderr: /holds no code of 4 to 64 characters/ })
+  const old = join(root, 'usr/local/bin/systemctl')
+  writeFileSync(old, '#!/bin/sh\necho "systemd 245 (245.4-4ubuntu3)"\n', { mode: 0o755 })
+  t.match(
+    inside('facelatch', 'doctor').stdout,
+    /^FAULT service +systemd 245 hands no credentials to the service: facelatch-unlock-code /m,
+  )
+  t.match(
+    inside('facelatch', 'config', 'check'),
+    { code: 0, stderr: /facelatch-unlock-code .* count for nothing/ },
+    'what the service does not get is not looked at',
+  )
+  rmSync(old)
+  rmSync(secret)
+
   // Root's own photos, in a folder that the service's user may not enter.
   const photos = join(root, 'root/photos')
   mkdirSync(photos, { recursive: true, mode: 0o700 })
@@ -129,26 +174,47 @@ t.test('built, installed, used, removed, purged', async (t) => {
   t.equal(inside('facelatch', 'backup').code, 0)
   t.equal(inside('facelatch', 'models', 'verify').code, 0)
 
+  const target = join(root, 'etc/systemd/system/default.target')
+  rmSync(target, { force: true })
+  symlinkSync('/lib/systemd/system/facelatch.target', target)
   const removed = inside('dpkg', '--remove', 'facelatch')
   t.match(removed.stderr, /are kept in \/var\/lib\/facelatch/)
+  t.equal(readlinkSync(target), '/lib/systemd/system/multi-user.target', 'the machine still boots')
   t.notOk(existsSync(join(root, 'usr/lib/facelatch')))
   t.ok(existsSync(join(state, 'facelatch.db')), 'people are kept')
   t.equal(inside('dpkg', '--install', deb).code, 0)
   t.match(inside('facelatch', 'people', 'list').stdout, /Zoë/, 'and known again')
 
-  // A store elsewhere is found, and only what is its own is removed.
+  // A store elsewhere is found, also by a configuration that facelatch refuses, and only what is its own is removed.
   writeFileSync(
     join(root, 'etc/facelatch/config.json'),
-    JSON.stringify({ store: { path: '/srv/door/facelatch.db', keyFile: '/srv/door.key' } }),
+    JSON.stringify({ store: { path: '/srv/door/facelatch.db', keyFile: '/srv/door.key' }, unheard: 'of' }),
   )
   mkdirSync(join(root, 'srv/door'), { recursive: true })
   for (const file of ['door/facelatch.db', 'door/facelatch.db-wal', 'door/other', 'door.key'])
     writeFileSync(join(root, 'srv', file), '')
+  // The usual place is a link to another disk, and another one is mounted below.
+  inside('mv', '/var/lib/facelatch', '/srv/state')
+  symlinkSync('/srv/state', state)
+  const below = join(root, 'srv/state/below')
+  mkdirSync(below)
+  t.equal(spawnSync('mount', ['-t', 'tmpfs', 'none', below]).status, 0)
+  t.teardown(() => spawnSync('umount', ['--lazy', below]))
+  writeFileSync(join(below, 'facelatch-000000000001-20261122T171238Z.db'), '')
   const purged = inside('dpkg', '--purge', 'facelatch')
   t.equal(purged.code, 0, purged.stderr)
   t.match(purged.stderr, /people, templates, keys, audit log and backups are removed/)
-  t.notOk(existsSync(state))
+  t.notMatch(purged.stderr, /STILL THERE/)
+  t.throws(() => lstatSync(state), { code: 'ENOENT' })
   t.notOk(existsSync(join(root, 'etc/facelatch')))
-  t.same(readdirSync(join(root, 'srv')), ['door'])
+  t.same(readdirSync(below), [])
+  spawnSync('umount', [below])
+  t.same(readdirSync(join(root, 'srv')).sort(), ['door', 'state'])
+  t.same(readdirSync(join(root, 'srv/state')), ['below'])
   t.same(readdirSync(join(root, 'srv/door')), ['other'])
+
+  // What is no JSON cannot be searched for a store: that is said.
+  t.equal(inside('dpkg', '--install', deb).code, 0)
+  writeFileSync(join(root, 'etc/facelatch/config.json'), '{')
+  t.match(inside('dpkg', '--purge', 'facelatch'), { code: 0, stderr: /could not be read.*STILL THERE/ })
 })

