@@ -1,9 +1,11 @@
 import { messageOf, UserError, wrongUsage } from '../app/errors.js'
-import { configKeys, valueAt } from '../config.js'
+import { type Config, configKeys, valueAt } from '../config.js'
+import { driverFor } from '../lines.js'
 import { checkModels } from '../models.js'
 import { secretProblems, sharedSecrets } from '../secrets.js'
 import { readArguments, readConfig } from './arguments.js'
 import { closedToService, closedToUs, deniedToService, sharedAddresses } from './service-reads.js'
+import { serviceOf } from './service-unit.js'
 
 const usage = `usage: facelatch config show|check [--config FILE] [--json]
 show   prints every key with its value, its variable and its meaning
@@ -15,7 +17,11 @@ export async function main(args: string[]): Promise<number> {
   if ((action !== 'show' && action !== 'check') || more.length > 0) throw wrongUsage(usage.split('\n')[0]!)
   const config = readConfig(values.config)
   if (action === 'check') {
-    const problems = [...secretProblems(config), ...closedToService(config, values.config)]
+    const problems = [
+      ...secretProblems(config),
+      ...closedToService(config, values.config),
+      ...lineProblems(config, values.config),
+    ]
     if (problems.length > 0) throw new UserError(problems.join('\n'), 2)
     const { warnings } = await checkModels(config).catch((error: unknown) => {
       const closed = closedToUs(config)
@@ -31,4 +37,17 @@ export async function main(args: string[]): Promise<number> {
         `${key.path} = ${JSON.stringify(valueAt(config, key.path))}\n    ${key.doc}. Default ${JSON.stringify(key.default)}. Variable ${key.variable}`,
       )
   return 0
+}
+
+/** What keeps the installed service from starting; who only enrols or evaluates needs no lines. */
+function lineProblems(config: Config, file: string | undefined): string[] {
+  if (serviceOf(file) === undefined) return []
+  try {
+    driverFor(config)
+    return []
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    // Another exit code is the machine's, which may change.
+    return error.exitCode === 2 ? [error.message] : []
+  }
 }

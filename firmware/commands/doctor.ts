@@ -19,6 +19,7 @@ import { livenessFindings, modelFindings } from './doctor-models.js'
 import { storeFindings } from './doctor-store.js'
 import { type Finding, fault, faultOf, note, ok } from './findings.js'
 import { closedToUs, serviceFindings } from './service-reads.js'
+import { runningFindings } from './service-unit.js'
 
 const usage = `usage: facelatch doctor [--config FILE] [--json]
 What this machine has and lacks, each with its remedy. Exit code 1 when something the door needs is missing.`
@@ -33,6 +34,7 @@ export async function main(args: string[]): Promise<number> {
   const store = [(config: Config) => storeFindings(config, values.config), crashFindings]
   for (const check of [
     machine,
+    async () => runningFindings(values.config),
     (config: Config) => serviceFindings(config, values.config),
     nativeAddon,
     ...(closed.length > 0 ? [async () => notLookedAt(closed)] : models),

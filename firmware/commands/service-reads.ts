@@ -3,7 +3,7 @@
  * package's `facelatch` starts for root; the service has its user's rights only, and its unit hides the homes from it.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { findKey } from '../adapters/store-key.js'
 import type { Config } from '../config.js'
@@ -11,52 +11,7 @@ import { credentials as credentialNames } from '../credentials.js'
 import { holdsPassword } from '../domain/addresses.js'
 import { installedConfig } from './arguments.js'
 import { type Finding, fault, note, ok } from './findings.js'
-
-/** As systemd.unit(5) orders them. */
-const unitFolders = ['/etc/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system']
-
-export interface Service {
-  readonly user: string
-  /** Folders that the unit hides. */
-  readonly hidden: readonly string[]
-  /** Folders that it may write; undefined where its unit makes nothing read-only. */
-  readonly writable?: readonly string[]
-  /** Its unit gives it the store's key, from where we do not look. */
-  readonly ownKey?: boolean
-}
-
-/** The unit and its drop-ins; undefined where none is installed, or where it names no user. */
-export function installedService(folders: readonly string[] = unitFolders): Service | undefined {
-  const unit = folders.map((folder) => join(folder, 'facelatch.service')).find((path) => existsSync(path))
-  if (unit === undefined) return undefined
-  const more = join(folders[0]!, 'facelatch.service.d')
-  const dropIns = existsSync(more) ? readdirSync(more).sort() : []
-  const files = [unit, ...dropIns.filter((name) => name.endsWith('.conf')).map((name) => join(more, name))]
-  const text = files.map((file) => readFileSync(file, 'utf8')).join('\n')
-  const last = (key: string) => [...text.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].at(-1)?.[1]?.trim()
-  const user = last('User')
-  if (!user) return undefined
-  const hidden = last('ProtectHome') === 'yes' ? ['/home', '/root', '/run/user'] : []
-  return {
-    user,
-    hidden,
-    ...(last('ProtectSystem') === 'strict' && { writable: writablePaths(text) }),
-    ...(ownKey.test(text) && { ownKey: true }),
-  }
-}
-
-/** Of a drop-in: sealed, or from another place than the package's own. */
-const ownKey =
-  /^(SetCredentialEncrypted|LoadCredentialEncrypted|LoadCredential)=facelatch-key(?!:\/etc\/facelatch\/credentials\/)\b/m
-
-/** An empty assignment forgets those before it; `-` and `+` say how a path is looked for: systemd.exec(5). */
-function writablePaths(text: string): string[] {
-  const paths = ['/run/facelatch']
-  for (const [, line] of text.matchAll(/^ReadWritePaths=(.*)$/gm))
-    if (line!.trim() === '') paths.length = 0
-    else paths.push(...line!.trim().split(/\s+/))
-  return paths.map((path) => path.replace(/^[-+]+/, ''))
-}
+import { type Service, serviceOf } from './service-unit.js'
 
 /** What of the door this process may not look into: of a user that is neither root nor the service's. */
 export const closedToUs = ({ store, recognizer }: Config): string[] =>
@@ -167,10 +122,8 @@ export function namedFiles(
   )
 }
 
-/** `file`: of --config. Undefined where no service is installed, or this is not its configuration. */
 function asked(config: Config, file: string | undefined) {
-  if (file === undefined ? !existsSync(installedConfig) : resolve(file) !== installedConfig) return undefined
-  const service = installedService()
+  const service = serviceOf(file)
   return (
     service && {
       service,
@@ -188,7 +141,7 @@ export const deniedToService = (config: Config, file: string | undefined): strin
 /** Why a key that is not here is not lost: systemd hands it to the service and to nobody else. */
 export function keyOfTheService(config: Config, file: string | undefined): string | undefined {
   if (findKey(config.store.path, config.store.keyFile).path !== `${config.store.path}.key`) return undefined
-  if (existsSync(`${config.store.path}.key`) || asked(config, file)?.service.ownKey !== true) return undefined
+  if (existsSync(`${config.store.path}.key`) || serviceOf(file)?.ownKey !== true) return undefined
   return 'the key is a credential that only the service gets (facelatch-key in its unit)'
 }
 

@@ -109,7 +109,10 @@ t.test('built, installed, used, removed, purged', async (t) => {
   const seen = inside(...anybody, 'doctor').stdout
   t.match(seen, /^note +rights .*not looked at: .*EACCES → sudo facelatch doctor$/m)
   t.notMatch(seen, /FAULT (models|store)/, 'what one may not see is no fault')
-  t.match(inside(...anybody, 'config', 'check'), { code: 2, stderr: /EACCES; run this as root/ })
+  t.match(inside('env', 'FACELATCH_GPIO_DRIVER=simulated', ...anybody, 'config', 'check'), {
+    code: 2,
+    stderr: /EACCES; run this as root/,
+  })
 
   const unit = readFileSync(join(root, 'usr/lib/systemd/system/facelatch.service'), 'utf8')
   const plans = /FACELATCH_RECOGNIZER_PLANS=(\S+)/.exec(unit)![1]
@@ -136,6 +139,12 @@ t.test('built, installed, used, removed, purged', async (t) => {
   t.match(inside('facelatch', 'config', 'check'), { code: 2, stderr: /user facelatch cannot read the configuration/ })
   chmodSync(settings, 0o644)
   t.match(serviceSays(), /^ok +service +its user facelatch can read/)
+  t.match(
+    inside('facelatch', 'config', 'check'),
+    { code: 2, stderr: /no lock line is configured; set gpio\.lines\.lock/ },
+    'as the service would say',
+  )
+  writeFileSync(settings, JSON.stringify({ ...JSON.parse(String(usual)), gpio: { driver: 'simulated' } }))
   t.match(inside('facelatch', 'config', 'check'), { code: 0, stderr: '' })
 
   // A secret that the service will get is one for root's commands, too.
@@ -216,5 +225,8 @@ t.test('built, installed, used, removed, purged', async (t) => {
   // What is no JSON cannot be searched for a store: that is said.
   t.equal(inside('dpkg', '--install', deb).code, 0)
   writeFileSync(join(root, 'etc/facelatch/config.json'), '{')
-  t.match(inside('dpkg', '--purge', 'facelatch'), { code: 0, stderr: /could not be read.*STILL THERE/ })
+  writeFileSync(join(root, 'etc/facelatch/rules.json'), '{}')
+  const last = inside('dpkg', '--purge', 'facelatch')
+  t.match(last, { code: 0, stderr: /could not be read.*STILL THERE/ })
+  t.match(last.stderr, /files of your own are left in \/etc\/facelatch/)
 })

@@ -2,13 +2,8 @@
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import {
-  closedFiles,
-  installedService,
-  namedFiles,
-  readOnlyFolders,
-  sharedAddresses,
-} from '../../firmware/commands/service-reads.js'
+import { closedFiles, namedFiles, readOnlyFolders, sharedAddresses } from '../../firmware/commands/service-reads.js'
+import { installedService } from '../../firmware/commands/service-unit.js'
 import { loadConfig } from '../../firmware/config.js'
 import { temporaryDirectory } from '../support/temp.js'
 

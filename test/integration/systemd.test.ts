@@ -287,6 +287,17 @@ t.test('systemd', { skip: nspawnMissing() }, async (t) => {
     await machine.said('systemctl', 'start', 'facelatch-host.path')
     t.match(await host(), /^ok/)
     machine.write('/etc/facelatch/config.json', before)
+    const doctor = async () => (await machine.run('facelatch', 'doctor')).stdout
+    const runs = await doctor()
+    t.match(runs, /^ok +service +facelatch\.service runs$/m)
+    t.notMatch(runs, /not started at boot/, 'facelatch.target does it')
+    await machine.said('systemctl', 'stop', service)
+    t.match(await doctor(), /^FAULT service +facelatch\.service is inactive: nobody guards the door → systemctl start/m)
+    await machine.said('rm', '/etc/systemd/system/default.target')
+    t.match(await doctor(), /^note +service +facelatch\.service is not started at boot → systemctl enable/m)
+    await machine.said('ln', '-s', '/usr/lib/systemd/system/facelatch.target', '/etc/systemd/system/default.target')
+    await machine.said('systemctl', 'reset-failed', service)
+    await machine.said('systemctl', 'start', service)
   })
 
   await t.test('the host does three things for it, and nothing else', async (t) => {
