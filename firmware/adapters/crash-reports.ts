@@ -44,10 +44,13 @@ export function createCrashReports({ folder, now, facts }: CrashReportOptions): 
         written.set(part + reason, at.getTime())
         makeFolder(folder)
         const report = { at: at.toISOString(), part, reason, ...(stack && { stack }), machine: machine(), ...facts() }
-        const path = join(folder, `${at.toISOString().replace(/[-:.]/g, '')}-${part}.json`)
+        const name = `${at.toISOString().replace(/[-:.]/g, '')}-${part}.json`
+        const path = join(folder, name)
         writeFileSync(`${path}.new`, `${JSON.stringify(report, withoutNames, 2)}\n`, { mode: 0o600 })
         renameSync(`${path}.new`, path)
-        for (const old of files(folder).slice(0, -kept)) rmSync(join(folder, old), { force: true })
+        // Not the new one: a board that has not got its time yet calls it the oldest.
+        const others = files(folder).filter((other) => other !== name)
+        for (const old of others.slice(0, 1 - kept)) rmSync(join(folder, old), { force: true })
       } catch {
         // Nothing is worth more than the door that goes on, or the end that is under way.
       }

@@ -6,21 +6,22 @@ import type { Clock, Log } from '../ports.js'
 
 /** Longer lines are cut: a driver may print without ever ending one. */
 const longest = 2_000
+const longestRead = 2 * longest
 /** So many lines at once, and then one in `everyMs`. libargus is known to print gigabytes when its daemon is gone. */
 const atOnce = 50
 const everyMs = 1_000
 
-/** Calls `said` for each line of each stream, without the passwords that drivers print. */
+/** Calls `said` for each line of each stream, as it is: with the passwords that drivers print. */
 export function followOutput(streams: readonly Readable[], said: (line: string) => void): void {
   const say = (line: string) => {
-    if (line.trim() !== '') said(withoutPasswords(line.trimEnd()).slice(0, longest))
+    if (line.trim() !== '') said(line.trimEnd())
   }
   for (const stream of streams) {
     let rest = ''
     stream.setEncoding('utf8')
     stream.on('data', (chunk: string) => {
       const lines = (rest + chunk).split('\n')
-      rest = lines.pop()!.slice(0, longest)
+      rest = lines.pop()!.slice(0, longestRead)
       for (const line of lines) say(line)
     })
     stream.on('end', () => say(rest))
@@ -28,7 +29,7 @@ export function followOutput(streams: readonly Readable[], said: (line: string) 
   }
 }
 
-/** Logs lines and passes them on, as many as are allowed; of the others it says how many they were. */
+/** Logs lines and passes them on, without passwords, as many as are allowed; of the others it says how many they were. */
 export function limitLines({ clock, log }: { clock: Clock; log: Log }, pass: (line: string) => void) {
   const allowed = new TokenBucket(atOnce, everyMs)
   let left = 0
@@ -39,7 +40,9 @@ export function limitLines({ clock, log }: { clock: Clock; log: Log }, pass: (li
     }
     if (left > 0) log.warn(`${left} lines of the recognizer's drivers were left out`)
     left = 0
-    log.info(line)
-    pass(line)
+    // Cut once more after that: an address that was cut in its password would not be known as one.
+    const safe = withoutPasswords(line.slice(0, longestRead)).slice(0, longest)
+    log.info(safe)
+    pass(safe)
   }
 }

@@ -132,6 +132,11 @@ export function createEffects(
     'ask-host': ({ request, memory }) => {
       ports.cameraHost
         .keep(memory)
+        .catch((error: Error) => {
+          // A full disk must not keep a daemon from being restarted: begun anew, the ladder only restarts it more often.
+          if (request === 'reboot') throw error
+          ports.log.warn(`what is done about the camera is not kept: ${error.message}`)
+        })
         .then(() => ports.cameraHost.ask(request))
         .catch((error: Error): HostAnswer => {
           return { ok: false, reason: `it was not asked, since nothing can be kept: ${error.message}` }

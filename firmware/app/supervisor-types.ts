@@ -102,7 +102,7 @@ export type Effect =
       readonly camera: CameraAccount
     }
   | { readonly do: 'restart-recognizer' | 'open-camera' | 'close-camera' | 'await-device' }
-  /** Kept before it is asked; what cannot be kept is not asked. */
+  /** Kept before it is asked; a reboot that cannot be kept is not asked. */
   | { readonly do: 'ask-host'; readonly request: HostRequest; readonly memory: LadderMemory }
   | { readonly do: 'keep-ladder'; readonly memory: LadderMemory }
   | { readonly do: 'tell'; readonly message: string }

@@ -111,7 +111,7 @@ export class Supervisor {
         return this.#recognizer(event.message, event.now)
       case 'recognizer-lost':
         this.#access.forget()
-        this.#report = { ...this.#report, recognizer: 'down' }
+        this.#report = { ...this.#report, recognizer: 'down', camera: 'opening' }
         return [
           ...this.#lost(event.reason, Math.round(event.restartMs)),
           ...this.#camera.lost(event.reason),

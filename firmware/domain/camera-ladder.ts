@@ -67,7 +67,7 @@ export type LadderEffect =
   | { readonly do: 'open-camera' | 'close-camera' | 'restart-recognizer' | 'await-device' }
   | { readonly do: 'timer'; readonly timer: LadderTimer; readonly ms: number }
   | { readonly do: 'cancel'; readonly timer: LadderTimer }
-  /** Kept before it is asked; what cannot be kept must not be asked. */
+  /** Kept before it is asked; a reboot that cannot be kept must not be asked. */
   | { readonly do: 'ask-host'; readonly request: HostRequest; readonly memory: LadderMemory }
   | { readonly do: 'keep-ladder'; readonly memory: LadderMemory }
   | { readonly do: 'fault'; readonly kind: FaultKind }

@@ -130,7 +130,6 @@ function plug(host: ReturnType<typeof makeHost>) {
     mkdirSync(join(real, `${name}:1.0`), { recursive: true })
     mkdirSync(join(devices, `${name}:1.0`), { recursive: true })
     symlinkSync(real, join(devices, name!))
-    symlinkSync(host.at('sys/bus/usb/drivers/usb'), join(real, 'driver'))
     writeFileSync(join(devices, `${name}:1.0/bInterfaceClass`), `${kind}\n`)
   }
   mkdirSync(host.at('sys/class/video4linux/video7'), { recursive: true })
@@ -161,7 +160,6 @@ t.test('a camera that was unbound and not bound again is brought back', async (t
   const camera = host.camera(`v4l2:${host.at('video7')}`)
   rmSync(host.at('video7'))
   // The kernel takes the interfaces away with the driver.
-  rmSync(host.at('sys/devices/usb1/1-2/1-2.1/driver'))
   rmSync(host.at('sys/bus/usb/devices/1-2.1:1.0'), { recursive: true })
   const found = await new Promise<string>((resolve) => camera.awaitDevice(resolve))
   t.equal(found, 'nodeless', 'plugged in, and waited for in vain')
@@ -169,7 +167,6 @@ t.test('a camera that was unbound and not bound again is brought back', async (t
   await host.serve('usb-rebind')
   t.same(await asked, { ok: true })
   t.equal(kernel('bind'), '1-2.1')
-  t.equal(kernel('unbind'), undefined)
 
   rmSync(host.at('sys/bus/usb/devices/1-2.1'))
   let again = 'nothing'

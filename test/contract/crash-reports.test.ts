@@ -39,6 +39,13 @@ t.test('a loop of crashes fills no disk and drives no other crash out', async (t
     Array.from({ length: 10 }, (_, i) => `reason ${i + 20}`),
     'the newest ten',
   )
+  now = Date.UTC(2026, 0)
+  for (let i = 0; i < 10; i++, now += 1000) reports.write('supervisor', `later ${i}`)
+  now = 100
+  reports.write('supervisor', 'before the clock was set')
+  const left = crashReports(folder).map(({ reason }) => reason)
+  t.equal(left.length, 10)
+  t.ok(left.includes('before the clock was set'))
   writeFileSync(join(folder, '19700101T000000000Z-supervisor.json'), '{"at":')
   t.equal(crashReports(folder).length, 10, 'one cut short is passed over')
 })

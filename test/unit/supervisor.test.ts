@@ -190,6 +190,15 @@ t.test('the gallery goes to a recognizer that runs, whenever people change', asy
   t.notOk(kinds(supervisor.step({ type: 'people', count: 3 })).includes('send-gallery'))
 })
 
+t.test('nobody is told of a live camera that has no recognizer', async (t) => {
+  const supervisor = make()
+  supervisor.step({ type: 'recognizer', message: ready, now: 0 })
+  supervisor.step({ type: 'recognizer', message: { type: 'camera', status: 'live' }, now: 0 })
+  t.equal(supervisor.report.camera, 'live')
+  supervisor.step({ type: 'recognizer-lost', reason: 'x', restartMs: 1 })
+  t.equal(supervisor.report.camera, 'opening')
+})
+
 t.test('a recognizer that dies again and again makes few events, and the last one says how it is', async (t) => {
   const supervisor = make()
   const events: { type: string; detail?: object }[] = []
