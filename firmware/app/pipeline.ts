@@ -81,7 +81,8 @@ export class Pipeline {
     const { faces, timings } = await this.#recognizer.detect(frame, plan.kind === 'refine' ? plan.boxes : undefined)
     const tracks = this.#tracker.update(faces, frame.at, plan)
     this.#liveness?.see(tracks)
-    const wanted = this.#votes.due(tracks, frame.at, frame, (track) => this.#liveness?.pending(track) ?? false)
+    const pending = (track: number) => this.#liveness?.pending(track) ?? false
+    const wanted = this.#votes.due(tracks, frame.at, frame, pending, repeated)
     const due = repeated ? [] : this.#withSample(wanted, tracks, frame)
     const answers = await this.#identify(frame, due)
     const { answers: owned, moves } = this.#tracker.remember(answers, frame.at)

@@ -144,13 +144,15 @@ export class Votes {
    * The tracks worth identifying in this frame, most urgent first. `tracks` are all that the tracker has, seen or lost:
    * votes on others are forgotten. A known track in view that is good enough is due in the first frame `reverifyMs` after
    * its last vote; when more are due than `maxPerFrame`, those longest overdue for their kind go first. `wanted`: known
-   * tracks that somebody needs more pictures of are due as if undecided.
+   * tracks that somebody needs more pictures of are due as if undecided. `repeated`: of a picture that was there before
+   * nobody is due, and nobody has been asked for.
    */
   due<T extends Followed>(
     tracks: readonly T[],
     at: number,
     frame: FrameSize,
     wanted: (track: number) => boolean = () => false,
+    repeated = false,
   ): T[] {
     this.#retain(tracks)
     const waiting: { track: T; urgency: number; quality: number }[] = []
@@ -160,6 +162,7 @@ export class Votes {
       if (track.link === 'resumed') poll.held = true
       poll.contestedNow = track.link === 'contested'
       poll.contested ||= poll.contestedNow
+      if (repeated) continue
       const seen = quality(track.face, frame)
       const least = track.state === 'tentative' ? this.#options.tentativeQuality : this.#options.minQuality
       if (seen < least) continue

@@ -230,6 +230,24 @@ t.test('due', async (t) => {
     t.equal(new Votes(threshold).due([track(1, { state: 'tentative' })], 0, frameSize).length, 1, 'plainly a face')
   })
 
+  t.test('nobody in a picture that was there before, and the next new one is not the later for it', async (t) => {
+    const votes = new Votes(threshold)
+    // Each picture comes four times, as of a stream that is played faster than its sensor.
+    const due = [0, 20, 40, 60, 80, 100, 120, 140, 160].filter((at, i) => {
+      const repeated = i % 4 > 0
+      const asked = votes.due([track(1)], at, frameSize, undefined, repeated)
+      votes.add(
+        asked.map(({ id }) => says(id, 'anna', sure)),
+        at,
+      )
+      return asked.length > 0
+    })
+    t.same(due, [0, 80, 160])
+    const known = knowing()
+    known.due([track(1, { link: 'resumed' })], 340, frameSize, undefined, true)
+    t.equal(known.verdict(1, 340).kind, 'undecided', 'what the tracker doubts is doubted')
+  })
+
   t.test('what is seen better than before', async (t) => {
     const votes = new Votes(threshold)
     for (let at = 0; at <= 1500; at += 50) frame(votes, at, [track(1, { side: 34 })], (id) => says(id, 'anna', 0))
