@@ -90,7 +90,7 @@ export function runningFindings(file: string | undefined): Finding[] {
     ...variables.map((name) =>
       note(
         'service',
-        `${unit} sets ${name}, which neither this command nor an upgrade or a purge knows`,
+        `${unit} sets ${name}, which neither this command nor an upgrade knows`,
         `put it into ${installedConfig}`,
       ),
     ),
