@@ -16,6 +16,8 @@ export interface Service {
   readonly writable?: readonly string[]
   /** Its unit gives it the store's key, from where we do not look. */
   readonly ownKey?: boolean
+  /** Configuration that its unit sets by variables, for the service alone. */
+  readonly variables?: readonly string[]
 }
 
 /** The unit and its drop-ins; undefined where none is installed, or where it names no user. */
@@ -30,13 +32,21 @@ export function installedService(folders: readonly string[] = unitFolders): Serv
   const user = last('User')
   if (!user) return undefined
   const hidden = last('ProtectHome') === 'yes' ? ['/home', '/root', '/run/user'] : []
+  const variables = variablesOf(text)
   return {
     user,
     hidden,
+    ...(variables.length > 0 && { variables }),
     ...(last('ProtectSystem') === 'strict' && { writable: writablePaths(text) }),
     ...(ownKey.test(text) && { ownKey: true }),
   }
 }
+
+/** But for those that the package's `facelatch` sets for its commands, too. */
+const variablesOf = (text: string): string[] =>
+  [...text.matchAll(/^Environment=(.*)$/gm)]
+    .flatMap(([, line]) => [...line!.matchAll(/\b(FACELATCH_[A-Z_]+)=/g)].map(([, name]) => name!))
+    .filter((name) => name !== 'FACELATCH_RECOGNIZER_PLANS' && name !== 'FACELATCH_LOG')
 
 /** Of a drop-in: sealed, or from another place than the package's own. */
 const ownKey =
@@ -60,6 +70,7 @@ export const serviceOf = (file: string | undefined): Service | undefined =>
 /** Whether it guards the door, now and after a boot; nothing where no systemd runs. */
 export function runningFindings(file: string | undefined): Finding[] {
   if (!existsSync('/run/systemd/system') || serviceOf(file) === undefined) return []
+  const variables = serviceOf(file)?.variables ?? []
   const unit = 'facelatch.service'
   const { stdout } = spawnSync('systemctl', ['show', '-p', 'ActiveState', '-p', 'UnitFileState', unit], {
     encoding: 'utf8',
@@ -76,6 +87,13 @@ export function runningFindings(file: string | undefined): Finding[] {
           `${unit} is ${active}: nobody guards the door`,
           `systemctl start ${unit}; journalctl -u ${unit}`,
         ),
+    ...variables.map((name) =>
+      note(
+        'service',
+        `${unit} sets ${name}, which neither this command nor an upgrade knows`,
+        `put it into ${installedConfig}`,
+      ),
+    ),
     ...(boots ? [] : [note('service', `${unit} is not started at boot`, `systemctl enable ${unit}`)]),
   ]
 }

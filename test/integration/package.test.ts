@@ -202,6 +202,10 @@ t.test('built, installed, used, removed, purged', async (t) => {
   mkdirSync(join(root, 'srv/door'), { recursive: true })
   for (const file of ['door/facelatch.db', 'door/facelatch.db-wal', 'door/other', 'door.key'])
     writeFileSync(join(root, 'srv', file), '')
+  const copies = join(root, 'srv/copies')
+  mkdirSync(copies)
+  writeFileSync(join(copies, 'facelatch-000000000001-20261122T171238Z.db'), '')
+  writeFileSync(old, '#!/bin/sh\necho "HOME=/ FACELATCH_STORE_BACKUPS=/srv/copies"\n', { mode: 0o755 })
   // The usual place is a link to another disk, and another one is mounted below.
   inside('mv', '/var/lib/facelatch', '/srv/state')
   symlinkSync('/srv/state', state)

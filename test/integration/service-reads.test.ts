@@ -25,6 +25,11 @@ t.test('the unit says who the service is', async (t) => {
   t.equal(key('LoadCredentialEncrypted=facelatch-key:/etc/credstore.encrypted/facelatch-key'), true)
   t.equal(key('LoadCredentialEncrypted=facelatch-key'), true)
   t.equal(key('LoadCredential=facelatch-key:/root/key'), true)
+  writeFileSync(
+    join(etc, 'facelatch.service.d', 'key.conf'),
+    '[Service]\nEnvironment=FACELATCH_LOG=debug "FACELATCH_STORE_PATH=/a b" HOME=/\nEnvironment=FACELATCH_DEVICE_ID=x\n',
+  )
+  t.same(installedService([etc, lib])!.variables, ['FACELATCH_STORE_PATH', 'FACELATCH_DEVICE_ID'])
 })
 
 t.test(
