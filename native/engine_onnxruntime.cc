@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <mutex>
@@ -19,6 +20,11 @@
 
 namespace facelatch {
 namespace {
+
+/// From 1.30 on the runtime's library for Linux tells Microsoft of every session, through a database below ~/.cache,
+/// unless this is set before its environment is made. Now, since other threads may read variables by then. A door tells
+/// nobody.
+[[maybe_unused]] const int telemetryOff = setenv("ORT_DISABLE_TELEMETRY", "1", 1);
 
 /// Denormal weights made a network five times slower. The runtime's own switch covers its pool but not the thread that
 /// calls Run, which computes too; that one belongs to libuv and gets its state back.
@@ -66,6 +72,7 @@ struct Environment {
     options.SetGlobalSpinControl(0);
     options.SetGlobalDenormalAsZero();
     env = Ort::Env(options, ORT_LOGGING_LEVEL_FATAL, "facelatch");
+    env.DisableTelemetryEvents();
     // One arena for all nets, since one runs at a time; it grows by what is asked for, not to the next power of two.
     constexpr int byDefault = -1, asRequested = 1;
     const Ort::ArenaCfg arena(0, asRequested, byDefault, byDefault);

@@ -92,7 +92,7 @@ function playApart(name: string, folder: string, seconds: number): Promise<Playe
     const child = fork(inRoot('dist/tools/bench/play.js'), [name, folder, String(seconds * 0.9)], {
       // Libraries greet on stdout, which is the table's.
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { ...process.env, NODE_OPTIONS: '', OMP_NUM_THREADS: '1' },
+      env: { ...process.env, ORT_DISABLE_TELEMETRY: '1', NODE_OPTIONS: '', OMP_NUM_THREADS: '1' },
     })
     let said = ''
     child.stderr!.on('data', (chunk: Buffer) => {
