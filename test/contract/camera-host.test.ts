@@ -74,7 +74,7 @@ t.test('the daemon is stopped, cleared, started, and its socket waited for', asy
   await host.serve('nvargus-restart')
   t.same(await asked, { ok: true })
   const unit = 'nvargus-daemon.service'
-  t.same(host.told(), [`stop ${unit}`, `reset-failed ${unit}`, `start ${unit}`])
+  t.same(host.told(), ['daemon-reload', `stop ${unit}`, `reset-failed ${unit}`, `start ${unit}`])
   t.notOk(existsSync(host.at('requests/nvargus-restart')), 'the request is taken')
 })
 

@@ -225,6 +225,11 @@ t.test('a life of the package', async (t) => {
     t.match(stderr, /will remove facelatch in favour of rival/)
     t.match((await inside('dpkg', '--status', 'facelatch')).stdout, /^Status: install ok installed/m)
     await until('it is guarded again', async () => (await active()) === 'active', 60)
+    await inside('systemctl', 'stop', 'facelatch')
+    t.not((await inside('dpkg', '--install', '--auto-deconfigure', rival)).code, 0)
+    await sleep(2000)
+    t.not(await active(), 'active', 'whoever stopped it does not get it back')
+    await inside('systemctl', 'start', 'facelatch')
   })
 
   await t.test('an upgrade does not stop who tries again', async (t) => {
