@@ -89,6 +89,19 @@ t.test('built, installed, used, removed, purged', async (t) => {
   const installed = inside('dpkg', '--install', deb)
   t.equal(installed.code, 0, installed.stderr)
   t.match(inside('facelatch', '--help').stdout, /usage: facelatch COMMAND/)
+  const documents = join(root, 'usr/share/doc/facelatch')
+  const led = readdirSync(documents, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .flatMap((name) => {
+      const links = readFileSync(join(documents, name), 'utf8').matchAll(/\]\(([^)#:]+)[^):]*\)/g)
+      return [...links].map(([, link]) => join(dirname(name), link!))
+    })
+  t.ok(led.length > 10)
+  t.same(
+    led.filter((path) => path !== 'LICENSE' && !existsSync(join(documents, path))),
+    [],
+    'what the documents lead to is there; the licence is in copyright',
+  )
   const findings = inside('facelatch', 'doctor', '--json')
     .stdout.split('\n')
     .filter(Boolean)

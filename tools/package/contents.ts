@@ -59,10 +59,17 @@ export function layOut(to: string, sources: Sources): void {
   const documents = 'usr/share/doc/facelatch'
   put(join(root, 'packaging/copyright'), `${documents}/copyright`)
   put(join(root, 'CHANGELOG.md'), `${documents}/CHANGELOG.md`)
-  put(join(root, 'README.md'), `${documents}/README.md`)
+  // And what it leads to.
+  for (const file of [
+    'README.md',
+    'ARCHITECTURE.md',
+    'models/README.md',
+    'config/rules.example.json',
+    'config/mosquitto.acl',
+    'tools/debian-packages',
+  ])
+    put(join(root, file), `${documents}/${file}`)
   copyTree(join(root, 'docs'), join(to, documents, 'docs'))
-  for (const file of ['rules.example.json', 'mosquitto.acl'])
-    put(join(root, 'config', file), `${documents}/examples/${file}`)
   writeFileSync(join(to, documents, 'changelog.gz'), gzipSync(debianChangelog(root, sources.version), { level: 9 }))
   put(join(root, 'packaging/lintian-overrides'), 'usr/share/lintian/overrides/facelatch')
   const manual = readFileSync(join(root, 'packaging/facelatch.1'), 'utf8').replace('@VERSION@', sources.version)
