@@ -22,6 +22,7 @@ import { Housekeeping } from './app/housekeeping.js'
 import type { FromRecognizer, ToRecognizer } from './app/messages.js'
 import { Recorder } from './app/recorder.js'
 import { storeJobs } from './app/store-jobs.js'
+import { StoreWatch } from './app/store-watch.js'
 import { StrikeLatency } from './app/strike-latency.js'
 import { Supervisor, type SupervisorEvent } from './app/supervisor.js'
 import { Vigil } from './app/vigil.js'
@@ -41,6 +42,8 @@ import { storeOptions } from './store.js'
 
 /** How often other processes' changes to people are looked for, ms. */
 const galleryPollMs = 1_000
+/** How often it is looked what the store cannot do, ms. */
+const storeWatchMs = 5_000
 /** The recognizer's restarts: the first one at once, so that a single crash costs less than three seconds. */
 const restarts = { firstMs: 250, maxMs: 30_000 }
 /** Longer than loading and the first frames take, which are what it dies of in a row. */
@@ -173,6 +176,11 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     send: (number, part) => recognizer.send({ type: 'gallery', number, part }),
   })
   accountant.galleryRevision = () => gallery.revision
+  const storeWatch = new StoreWatch({
+    ...{ store, clock, checks: store.checked },
+    embedder: () => supervisor.report.embedder,
+  })
+  accountant.store = () => storeWatch.report
   const fan = await openFan(config, {
     clock,
     log: log('fan'),
@@ -241,12 +249,14 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     stopFollowing?.()
     clearInterval(ticking)
   })
-  store.onReplaced(({ aside, backup, reason, kept, lost }) =>
+  store.onReplaced((replaced) => {
+    const { aside, backup, reason, kept, lost } = replaced
+    storeWatch.replaced(replaced)
     recorder.record({
       type: 'store_replaced',
       detail: { reason, aside: aside ?? null, backup: backup?.path ?? null, until: backup?.at ?? null, kept, lost },
-    }),
-  )
+    })
+  })
   const keyProblem = await store.keyProblem().catch(() => undefined)
   if (keyProblem !== undefined) recorder.record({ type: 'key_lost', detail: { reason: keyProblem } })
   home.announce()
@@ -255,6 +265,8 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   recognizer.start()
 
   await followPeople()
+  void storeWatch.look()
+  const watchingStore = setInterval(() => void storeWatch.look(), storeWatchMs)
   const poll = setInterval(() => {
     gallery.retry()
     if (gallery.waits) vigil.cameraWaits()
@@ -277,6 +289,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     ending ??= (async () => {
       vigil.stopping()
       clearInterval(poll)
+      clearInterval(watchingStore)
       clearInterval(ticking)
       stopFollowing?.()
       feed({ type: 'stop' })

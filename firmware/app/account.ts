@@ -9,6 +9,7 @@ import type { FanState } from '../domain/fan.js'
 import type { Mode } from '../domain/rules.js'
 import type { Broker, Clock } from '../ports.js'
 import type { HealthTopic } from './health.js'
+import type { StoreAccount } from './store-watch.js'
 import type { StateReport } from './supervisor-types.js'
 
 export interface AccountFacts {
@@ -44,6 +45,8 @@ export interface Account extends AccountFacts {
   readonly connected: boolean
   /** The store's revision that the recognizer's gallery has come to; absent while nobody is recognised. */
   readonly galleryRevision?: number
+  /** Absent until the store was looked at. */
+  readonly store?: StoreAccount
   /** The newest value of each retained topic, parsed where it is JSON. */
   readonly topics: Topics
   /** Since the start, by type. */
@@ -70,6 +73,8 @@ export class Accountant {
   #losses = 0
   /** Asked for each account. */
   galleryRevision: () => number | undefined = () => undefined
+  /** Asked for each account. */
+  store: () => StoreAccount | undefined = () => undefined
 
   constructor(facts: AccountFacts, clock: Clock) {
     this.#facts = facts
@@ -115,12 +120,14 @@ export class Accountant {
 
   report(): Account {
     const galleryRevision = this.galleryRevision()
+    const store = this.store()
     return {
       ...this.#facts,
       startedAt: this.#startedAt.toISOString(),
       uptimeSeconds: Math.round((this.#clock.now() - this.#begun) / 1000),
       connected: this.#connected,
       ...(galleryRevision !== undefined && { galleryRevision }),
+      ...(store && { store }),
       topics: Object.fromEntries([...this.#topics].map(([topic, payload]) => [topic, parsed(payload)])),
       events: Object.fromEntries(this.#events),
       recognizerLosses: this.#losses,

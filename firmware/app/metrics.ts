@@ -49,7 +49,13 @@ export function metricsOf(account: Account): Metric[] {
     gauge('recognizer_running', '1 while the recognizer runs', one(is(state?.recognizer, 'running'))),
     counter('recognizer_losses_total', 'Times the recognizer was started again', one(account.recognizerLosses)),
     gauge('store_ok', '0 while events cannot be kept', one(is(state?.store, 'ok'))),
+    gauge(
+      'store_problems',
+      'What "facelatch status" says of the store, its key and its nights',
+      one(account.store?.problems.length),
+    ),
     gauge('people', 'People enrolled', one(state?.people)),
+    gauge('people_recognisable', 'Of them, whose templates can be used', one(account.store?.recognisable)),
     counter('events_total', 'Events since the start', labelled('type', events)),
     counter('commands_total', 'Commands by what became of them', labelled('outcome', { ...supervisor?.commands })),
     counter('frames_total', 'Frames judged since the recognizer started', one(recognizer?.frames)),

@@ -24,7 +24,7 @@ export function screen(account: Account): Screen {
     ],
     ['camera', state.camera, ...pictures(topics)],
     ['recognizer', state.recognizer, state.engine, state.embedder, threshold(state), restarts(account)],
-    ['people', count(state.people, 'enrolled'), enrolment(topics)],
+    ['people', count(state.people, 'enrolled'), recognisable(account), enrolment(topics)],
     ['store', state.store, rules(state)],
     [
       'broker',
@@ -54,7 +54,7 @@ export function screen(account: Account): Screen {
 const alarmsOf = ({ 'alarm/state': alarms = {} }: Topics) => Object.keys(alarms).filter((name) => alarms[name])
 
 function problemsOf(
-  { topics, broker, connected }: Account,
+  { topics, broker, connected, store }: Account,
   state: Partial<StateReport>,
   alarms: readonly string[],
 ): string[] {
@@ -65,6 +65,7 @@ function problemsOf(
     ...(state.camera === 'ended' ? ['the recording before the camera has ended'] : []),
     ...(state.recognizer === 'down' ? ['the recognizer is down and is being started again'] : []),
     ...(state.store === 'fault' ? ['events cannot be kept: see the log for what the store says'] : []),
+    ...(store?.problems ?? []),
     ...(state.rules === 'last_good' || state.rules === 'none'
       ? ['the rules file cannot be used: facelatch rules check']
       : []),
@@ -99,6 +100,10 @@ const threshold = ({ threshold }: Partial<StateReport>) =>
   threshold === undefined ? undefined : `threshold ${threshold.toFixed(3)}`
 const restarts = ({ recognizerLosses }: Account) => count(recognizerLosses || undefined, 'times started again')
 const rules = ({ rules }: Partial<StateReport>) => (rules === undefined ? undefined : `rules ${rules}`)
+
+/** Where that is not everybody. */
+const recognisable = ({ store, topics }: Account) =>
+  store?.recognisable === topics.state?.people ? undefined : count(store?.recognisable, 'can be recognised')
 
 function enrolment({ 'enrol/state': enrolment }: Topics): string | undefined {
   const state = enrolment?.state

@@ -54,6 +54,9 @@ t.test('status, metrics, and a crash that names nobody', async (t) => {
   t.equal((await facelatch(['people', 'add', 'Quirinalia', ...source, ...own])).code, 0)
   const appliance = startAppliance(t, home)
   await until('she is let in', async () => /granted/.test((await facelatch(['status', ...own])).stdout))
+  await until('she is counted', async () =>
+    /"recognisable":1/.test((await facelatch(['status', '--json', ...own])).stdout),
+  )
   const seen = await facelatch(['status', ...own])
   t.equal(seen.code, 0, seen.stdout)
   t.match(seen.stdout, /^facelatch +\d.* Side door +pid \d+ +up \d+ s\ndoor /)
@@ -66,6 +69,8 @@ t.test('status, metrics, and a crash that names nobody', async (t) => {
   t.match(text, /^# TYPE facelatch_events_total counter$/m)
   t.match(text, /^facelatch_events_total\{type="granted"\} [1-9]/m)
   t.match(text, /^facelatch_people 1$/m)
+  t.match(text, /^facelatch_people_recognisable 1$/m)
+  t.match(text, /^facelatch_store_problems 0$/m)
   t.match(text, /^facelatch_camera_live 1$/m)
   t.notMatch(text, /Quirinalia/, 'no name')
   t.equal((await fetchText(port, '/metrics', 'door.example')).status, 403, 'not under another name')
