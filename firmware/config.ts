@@ -1,5 +1,5 @@
 /** Reads the configuration: files, then variables, through convict; checked strictly, frozen. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import convict from 'convict'
 import { isKey, type Key, type Section } from './config-keys.js'
 import { pairProblems } from './config-pairs.js'
@@ -126,11 +126,11 @@ function listOf(text: string): unknown {
 function readJson(file: string): Record<string, unknown> {
   let text: string
   try {
-    text = readFileSync(file, 'utf8')
+    // Some editors begin a file with a byte order mark, which JSON does not know.
+    text = readFileSync(file, 'utf8').replace(/^\uFEFF/, '')
   } catch (error) {
-    throw new ConfigError([
-      `cannot read the configuration ${file}: ${(error as NodeJS.ErrnoException).code}; check --config`,
-    ])
+    const { code } = error as NodeJS.ErrnoException
+    throw new ConfigError([`cannot read the configuration ${file}: ${code}; ${readRemedy(file, code)}`])
   }
   let value: unknown
   try {
@@ -145,6 +145,22 @@ function readJson(file: string): Record<string, unknown> {
   if (twice.length > 0)
     throw new ConfigError(twice.map((key) => `configuration key "${key}" is there twice in ${file}; keep one of them`))
   return value as Record<string, unknown>
+}
+
+function readRemedy(file: string, code: string | undefined): string {
+  if (code !== 'EACCES') return 'check --config'
+  const root = 'run this with sudo, or let its user read it: the service is user facelatch'
+  const found = modeOf(file)
+  return found === undefined ? root : `its mode is ${found}; ${root}: chgrp facelatch ${file} && chmod 640 ${file}`
+}
+
+/** Undefined where its folder may not be entered either. */
+function modeOf(file: string): string | undefined {
+  try {
+    return (statSync(file).mode & 0o777).toString(8)
+  } catch {
+    return undefined
+  }
 }
 
 /** Keys of a file that the schema lacks, and values where it has a section. */

@@ -1,9 +1,11 @@
 import { messageOf, UserError, wrongUsage } from '../app/errors.js'
 import { type Config, configKeys, valueAt } from '../config.js'
+import { withoutPasswords } from '../domain/addresses.js'
 import { driverFor } from '../lines.js'
 import { checkModels } from '../models.js'
 import { secretProblems, sharedSecrets } from '../secrets.js'
 import { readArguments, readConfig } from './arguments.js'
+import { placeProblems, placeWarnings } from './config-places.js'
 import { closedToService, closedToUs, deniedToService, sharedAddresses } from './service-reads.js'
 import { serviceOf } from './service-unit.js'
 
@@ -21,6 +23,7 @@ export async function main(args: string[]): Promise<number> {
       ...secretProblems(config),
       ...closedToService(config, values.config),
       ...lineProblems(config, values.config),
+      ...placeProblems(config, values.config),
     ]
     if (problems.length > 0) throw new UserError(problems.join('\n'), 2)
     const { warnings } = await checkModels(config).catch((error: unknown) => {
@@ -28,16 +31,21 @@ export async function main(args: string[]): Promise<number> {
       throw new UserError(closed.length > 0 ? `${closed.join(', ')}: EACCES; run this as root` : messageOf(error), 2)
     })
     const denied = [...deniedToService(config, values.config), ...sharedAddresses(config, values.config)]
-    for (const warning of [...denied, ...sharedSecrets(config), ...warnings]) console.error(warning)
+    for (const warning of [...denied, ...sharedSecrets(config), ...placeWarnings(config), ...warnings])
+      console.error(warning)
     console.log(values.json ? JSON.stringify({ ok: true }) : 'the configuration can be used')
-  } else if (values.json) console.log(JSON.stringify(config, null, 2))
+  } else if (values.json) console.log(shown(config, 2))
   else
     for (const key of configKeys())
       console.log(
-        `${key.path} = ${JSON.stringify(valueAt(config, key.path))}\n    ${key.doc}. Default ${JSON.stringify(key.default)}. Variable ${key.variable}`,
+        `${key.path} = ${shown(valueAt(config, key.path))}\n    ${key.doc}. Default ${JSON.stringify(key.default)}. Variable ${key.variable}`,
       )
   return 0
 }
+
+/** It goes into mails and onto screens: addresses without their passwords. */
+const shown = (value: unknown, indent?: number) =>
+  JSON.stringify(value, (_, inner) => (typeof inner === 'string' ? withoutPasswords(inner) : inner), indent)
 
 /** What keeps the installed service from starting; who only enrols or evaluates needs no lines. */
 function lineProblems(config: Config, file: string | undefined): string[] {

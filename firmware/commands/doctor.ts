@@ -147,12 +147,23 @@ async function lines(config: Config): Promise<Finding[]> {
       return [note('gpio', what, 'set gpio.lines.lock and gpio.driver for a real door')]
     }
     const found = inspectLines(config, driver).map((report) => lineFinding(driver, report))
-    const exit = note('gpio', 'there is no exit button', 'set gpio.lines.exit, or see to another way out')
-    return config.gpio.lines.exit === '' ? [...found, exit] : found
+    return [...found, ...exitFindings(config)]
   } catch (error) {
-    return [faultOf('gpio', error, 'see gpio.* in "facelatch config show"')]
+    return [faultOf('gpio', error, 'see gpio.* in "facelatch config show"'), ...exitFindings(config)]
   }
 }
+
+/** Said of a door with a lock, also where its lines cannot be looked at here. */
+const exitFindings = ({ gpio: { lines } }: Config): Finding[] =>
+  lines.exit === '' && lines.lock !== ''
+    ? [
+        note(
+          'gpio',
+          'there is no exit button: a door that only a face opens',
+          'set gpio.lines.exit, or see to another way out',
+        ),
+      ]
+    : []
 
 /** A button without anybody entitled to press it, and one that everybody is entitled to, are both worth knowing. */
 async function enrolment({ gpio, enrolment, mqtt }: Config): Promise<Finding[]> {

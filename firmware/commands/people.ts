@@ -102,6 +102,8 @@ async function untilUnknown({ store: { path } }: Config, name: string, revision:
   }
 }
 
+const templatesOf = (count: number) => `${count} template${count === 1 ? '' : 's'}`
+
 const nobody = (name: string) =>
   new UserError(`nobody called "${name}" is enrolled; "facelatch people list" names everybody`)
 
@@ -119,7 +121,7 @@ async function list(config: Config, store: Store & StoreCare, values: Values): P
       console.log(
         `${name}  since ${createdAt.slice(0, 10)}  ${
           Object.entries(templates)
-            .map(([embedder, count]) => `${count} templates (${embedder})`)
+            .map(([embedder, count]) => `${templatesOf(count)} (${embedder})`)
             .join(', ') || 'no templates'
         }`,
       )
@@ -153,7 +155,7 @@ async function add(config: Config, store: Store, name: string, values: Values): 
   return say(
     values,
     { enrolled: person.name, templates: added, refused },
-    `${person.name} is enrolled with ${added} templates`,
+    `${person.name} is enrolled with ${templatesOf(added)}`,
   )
 }
 

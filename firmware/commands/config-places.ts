@@ -1,0 +1,81 @@
+/** What the configuration names and `run` needs: refused where `run` would refuse it, warned of where the door goes on without. */
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmdirSync, statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { type Config, configKeys } from '../config.js'
+import { withoutPasswords } from '../domain/addresses.js'
+import { parseRules } from '../domain/rules-parse.js'
+import { serviceOf } from './service-unit.js'
+
+const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code
+
+/** Why the store cannot be made where it is to be, for who runs facelatch himself: the service has other rights. */
+export function placeProblems({ store }: Config, file: string | undefined): string[] {
+  // The default is the installed service's; who only evaluates never touches it.
+  if (serviceOf(file) !== undefined || store.path === defaultStore) return []
+  const folder = dirname(resolve(store.path))
+  try {
+    tryFolder(folder)
+    return []
+  } catch (error) {
+    const code = codeOf(error)
+    // `run` waits for a file system that is read-only.
+    if (code === 'EROFS') return []
+    return [
+      `store.path ${store.path}: its folder ${existsSync(folder) ? 'cannot be written' : 'cannot be made'} (${code}); correct store.path, or the folder's owner`,
+    ]
+  }
+}
+
+const defaultStore = configKeys().find(({ path }) => path === 'store.path')!.default
+
+/** @throws where nothing can be made in that folder, or the folder itself cannot be. Leaves nothing behind. */
+function tryFolder(folder: string): void {
+  if (existsSync(folder)) {
+    if (!statSync(folder).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' })
+    accessSync(folder, constants.W_OK | constants.X_OK)
+    return
+  }
+  let above = dirname(folder)
+  while (!existsSync(above)) above = dirname(above)
+  // Made, and not only asked for: /proc grants root everything and makes nothing.
+  rmdirSync(mkdtempSync(join(above, '.facelatch-')))
+}
+
+/** What may come later, one line each with its remedy. */
+export const placeWarnings = (config: Config): string[] => [
+  ...rulesWarnings(config.access.rulesFile),
+  ...cameraWarnings(config.camera.source),
+  ...portWarnings(config),
+]
+
+function rulesWarnings(file: string): string[] {
+  if (file === '') return []
+  const closed = 'no face opens the door until it can be used'
+  try {
+    const parsed = parseRules(readFileSync(file, 'utf8'))
+    return 'problems' in parsed ? [`access.rulesFile ${file}: ${parsed.problems[0]}: ${closed}; correct it`] : []
+  } catch (error) {
+    return [
+      `access.rulesFile ${file} cannot be read (${codeOf(error)}): ${closed}; put it there or correct access.rulesFile`,
+    ]
+  }
+}
+
+function cameraWarnings(source: string): string[] {
+  const file = source.startsWith('file:') ? source.slice('file:'.length) : undefined
+  if (file === undefined || existsSync(file)) return []
+  return [
+    `camera.source ${withoutPasswords(source)}: the file is not there: nobody is recognised until it is; put it there or correct camera.source`,
+  ]
+}
+
+/** Metrics are served on loopback, beside a broker of this machine. */
+function portWarnings({ metrics, mqtt }: Config): string[] {
+  if (metrics.port === 0 || mqtt.url === '') return []
+  const { hostname, port, protocol } = new URL(mqtt.url)
+  const here = ['127.0.0.1', 'localhost', '[::1]'].includes(hostname)
+  if (!here || Number(port || (protocol === 'mqtts:' ? 8883 : 1883)) !== metrics.port) return []
+  return [
+    `metrics.port ${metrics.port} is the port of the broker in mqtt.url: only one of the two gets it; change metrics.port`,
+  ]
+}

@@ -1,0 +1,78 @@
+/** What `config check`, `config show` and doctor say of places, ports, passwords and a file that editors wrote. */
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { loadConfig } from '../../firmware/config.js'
+import { cli, facelatch, makeHome } from '../support/appliance.js'
+import { run } from '../support/child.js'
+import { temporaryDirectory } from '../support/temp.js'
+
+t.setTimeout(300_000)
+
+const check = (config: string) => facelatch(['config', 'check', '--config', config])
+
+t.test('a store that cannot be made is refused, as run refuses it', async (t) => {
+  const plain = join(temporaryDirectory(t), 'plain')
+  writeFileSync(plain, '')
+  for (const [path, said] of [
+    ['/proc/facelatch/facelatch.db', /store\.path .*cannot be made \(\w+\); correct store\.path/],
+    [join(plain, 'facelatch.db'), /store\.path .*cannot be written \(ENOTDIR\)/],
+  ] as const) {
+    const { config } = makeHome(t, { store: { path } })
+    t.match(await check(config), { code: 2, stdout: '', stderr: said })
+    t.not((await facelatch(['run', '--config', config])).code, 0)
+  }
+  const folder = temporaryDirectory(t)
+  t.match(await check(makeHome(t, { store: { path: join(folder, 'a/b/facelatch.db') } }).config), { code: 0 })
+  t.same(readdirSync(folder), [], 'and nothing is left of the trial')
+})
+
+t.test('what may come later is a warning', async (t) => {
+  const folder = temporaryDirectory(t)
+  const rules = join(folder, 'rules.json')
+  const missing = await check(makeHome(t, { access: { rulesFile: rules } }).config)
+  t.match(missing, { code: 0, stderr: /access\.rulesFile .*\(ENOENT\): no face opens the door/ })
+  writeFileSync(rules, '{')
+  t.match(await check(makeHome(t, { access: { rulesFile: rules } }).config), { stderr: /rules\.json: .*no face opens/ })
+  const camera = await check(makeHome(t, { camera: { source: `file:${folder}/none.mp4` } }).config)
+  t.match(camera, { code: 0, stderr: /camera\.source file:.*none\.mp4: the file is not there/ })
+  const port = (url: string) => check(makeHome(t, { metrics: { port: 1883 }, mqtt: { url } }).config)
+  for (const url of ['mqtt://127.0.0.1', 'mqtt://localhost:1883', 'embedded://127.0.0.1:1883'])
+    t.match(await port(url), { code: 0, stderr: /metrics\.port 1883 is the port of the broker/ }, url)
+  t.notMatch((await port('mqtt://elsewhere.example')).stderr, /metrics\.port/)
+})
+
+t.test('passwords in addresses are not shown', async (t) => {
+  const { config } = makeHome(t, {
+    camera: { source: 'rtsp://a:qwertz@camera/1' },
+    mqtt: { url: 'mqtt://u:asdfgh@broker' },
+  })
+  for (const more of [[], ['--json']]) {
+    const { stdout } = await facelatch(['config', 'show', ...more, '--config', config])
+    t.notMatch(stdout, /qwertz|asdfgh/)
+    t.match(stdout, /rtsp:\/\/\*\*\*@camera\/1/)
+    t.match(stdout, /mqtt:\/\/\*\*\*@broker/)
+  }
+})
+
+t.test('a byte order mark', async (t) => {
+  const { config } = makeHome(t, { device: { id: 'marked' } })
+  writeFileSync(config, `\uFEFF${readFileSync(config, 'utf8')}`)
+  t.equal(loadConfig([config], {}).device.id, 'marked')
+})
+
+t.test('a configuration that may not be read', { skip: process.getuid?.() !== 0 && 'not root' }, async (t) => {
+  const { config, folder } = makeHome(t)
+  chmodSync(folder, 0o755)
+  chmodSync(config, 0o600)
+  const other = ['--reuid=65534', '--regid=65534', '--clear-groups']
+  const said = await run('setpriv', [...other, process.execPath, cli, 'config', 'check', '--config', config])
+  t.match(said, { code: 2, stderr: /EACCES; its mode is 600; .*user facelatch: chgrp facelatch .* chmod 640/ })
+  t.notMatch(said.stderr, /check --config/)
+})
+
+t.test('doctor names a door without an exit button', async (t) => {
+  const doctor = async (gpio: object) => (await facelatch(['doctor', '--config', makeHome(t, { gpio }).config])).stdout
+  t.match(await doctor({ lines: { lock: 'pin:31' } }), /note +gpio +there is no exit button.*set gpio\.lines\.exit/)
+  t.notMatch(await doctor({ lines: { lock: 'pin:31', exit: 'pin:33' } }), /no exit button/)
+})
