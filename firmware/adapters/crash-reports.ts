@@ -35,8 +35,10 @@ const namesPeople = new Set(['person', 'persons', 'admin', 'admins', 'people_nam
 
 export function createCrashReports({ folder, now, facts }: CrashReportOptions): CrashReports {
   const written = new Map<string, number>()
+  removeDrafts(folder)
   return {
     write(part, reason, stack) {
+      let draft: string | undefined
       try {
         const at = now()
         const last = written.get(part + reason)
@@ -46,13 +48,15 @@ export function createCrashReports({ folder, now, facts }: CrashReportOptions): 
         const report = { at: at.toISOString(), part, reason, ...(stack && { stack }), machine: machine(), ...facts() }
         const name = `${at.toISOString().replace(/[-:.]/g, '')}-${part}.json`
         const path = join(folder, name)
-        writeFileSync(`${path}.new`, `${JSON.stringify(report, withoutNames, 2)}\n`, { mode: 0o600 })
-        renameSync(`${path}.new`, path)
+        draft = `${path}.new`
+        writeFileSync(draft, `${JSON.stringify(report, withoutNames, 2)}\n`, { mode: 0o600 })
+        renameSync(draft, path)
         // Not the new one: a board that has not got its time yet calls it the oldest.
         const others = files(folder).filter((other) => other !== name)
         for (const old of others.slice(0, 1 - kept)) rmSync(join(folder, old), { force: true })
       } catch {
         // Nothing is worth more than the door that goes on, or the end that is under way.
+        if (draft !== undefined) tryTo(() => rmSync(draft!, { force: true }))
       }
     },
   }
@@ -69,6 +73,21 @@ export function crashReports(folder: string): CrashReport[] {
       return [] // Being written, or cut short with the power.
     }
   })
+}
+
+/** What a power cut, or a full disk, left half written. */
+function removeDrafts(folder: string): void {
+  tryTo(() => {
+    for (const name of readdirSync(folder))
+      if (name.endsWith('.new') && pattern.test(name.slice(0, -'.new'.length)))
+        rmSync(join(folder, name), { force: true })
+  })
+}
+
+function tryTo(deed: () => void): void {
+  try {
+    deed()
+  } catch {}
 }
 
 /** Its parent is the store's own folder. Not `recursive`, which never ends below /proc. */

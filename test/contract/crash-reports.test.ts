@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { crashReports, createCrashReports, markRunning } from '../../firmware/adapters/crash-reports.js'
@@ -48,6 +48,18 @@ t.test('a loop of crashes fills no disk and drives no other crash out', async (t
   t.ok(left.includes('before the clock was set'))
   writeFileSync(join(folder, '19700101T000000000Z-supervisor.json'), '{"at":')
   t.equal(crashReports(folder).length, 10, 'one cut short is passed over')
+})
+
+t.test('what was left half written goes with the next start; what could not be finished, at once', async (t) => {
+  const folder = temporaryDirectory(t)
+  const left = join(folder, '19700101T000000000Z-recognizer.json.new')
+  writeFileSync(left, '{"at":')
+  writeFileSync(join(folder, 'notes.new'), 'of somebody else')
+  const reports = createCrashReports({ folder, now: () => new Date(0), facts: () => ({}) })
+  t.same(readdirSync(folder), ['notes.new'])
+  mkdirSync(join(folder, '19700101T000000000Z-recognizer.json'))
+  reports.write('recognizer', 'killed')
+  t.same(readdirSync(folder).sort(), ['19700101T000000000Z-recognizer.json', 'notes.new'])
 })
 
 t.test('a place that cannot be written stops nobody', async (t) => {

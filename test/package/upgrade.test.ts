@@ -253,6 +253,8 @@ t.test('a life of the package', async (t) => {
     const purged = await inside('dpkg', '--purge', 'facelatch')
     t.equal(purged.code, 0, purged.stderr)
     t.match(purged.stderr, /people, templates, keys, audit log and backups are removed/)
+    const loaded = (await inside('systemctl', 'list-units', '--all', '--plain', '--no-legend', 'facelatch*')).stdout
+    t.equal(loaded.trim(), '', 'systemd has forgotten the units')
     for (const path of [
       'var/lib/facelatch',
       'etc/facelatch',
