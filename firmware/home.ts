@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { startEmbeddedBroker } from './adapters/broker-embedded.js'
-import { createMqttBroker } from './adapters/broker-mqtt.js'
+import { createMqttBroker, tryLogin } from './adapters/broker-mqtt.js'
 import { systemClock } from './adapters/clock-system.js'
 import { birthTopic } from './app/home-assistant.js'
 import type { Config } from './config.js'
@@ -27,6 +27,17 @@ export async function createBroker(config: Config, log: Log): Promise<{ broker: 
   })
   return { broker, close: async () => embedded?.close() }
 }
+
+/** Whether the broker lets us in, as somebody else than the facelatch that runs. Undefined when it does. */
+export const tryBroker = (config: Config) =>
+  tryLogin({
+    url: config.mqtt.url,
+    clientId: `facelatch-doctor-${process.pid}`,
+    prefix: `${config.mqtt.baseTopic}/${config.device.id}`,
+    timeoutMs: 3000,
+    ...(config.mqtt.username ? { username: config.mqtt.username } : {}),
+    ...readCredentials(config),
+  })
 
 export const packageVersion = (): string => JSON.parse(readFileSync(inRoot('package.json'), 'utf8')).version
 

@@ -87,6 +87,8 @@ export const silence = (what: string): Error => Object.assign(new Error(what), {
 export interface Trouble {
   readonly what: string
   readonly remedy: string
+  /** The broker knows us and does not want us: no waiting mends that. */
+  readonly refused?: true
 }
 
 type Failure = (Error & { code?: unknown }) | undefined
@@ -112,7 +114,7 @@ export function explain(error: Failure, at: Attempt): Trouble {
     case 0x86:
     case 0x87: {
       const remedy = 'correct mqtt.username and mqtt.passwordFile, or the users of the broker'
-      return { what: `${place(at)} refuses our user name or password`, remedy }
+      return { what: `${place(at)} refuses our user name or password`, remedy, refused: true }
     }
   }
   // Timeouts of the library have no code.

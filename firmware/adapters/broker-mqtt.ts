@@ -255,3 +255,28 @@ export function createMqttBroker(options: MqttBrokerOptions): Broker {
     }
   }
 }
+
+/** Logs in once and leaves; undefined when the broker let us in. Never rejects. `clientId`: nobody else's, who would be thrown out. */
+export async function tryLogin(options: EndpointOptions & { readonly clientId: string; readonly timeoutMs: number }) {
+  const attempt = (settings: IClientOptions, protocolVersion: 4 | 5) =>
+    new Promise<Error | true | undefined>((resolve) => {
+      const client = connect({ ...settings, protocolVersion })
+      const end = (answer: Error | true | undefined) => {
+        client.end(true)
+        resolve(answer)
+      }
+      client.on('connect', () => end(true))
+      client.on('error', end)
+      client.on('close', () => end(undefined))
+    })
+  let settings: IClientOptions = {}
+  try {
+    const { clientId, timeoutMs: connectTimeout } = options
+    settings = { ...endpoint(options), clientId, clean: true, reconnectPeriod: 0, connectTimeout }
+    let answer = await attempt(settings, 5)
+    if (answer !== true && speaksOtherVersion(answer)) answer = await attempt(settings, 4)
+    return answer === true ? undefined : explain(answer, settings)
+  } catch (error) {
+    return explain(error as Error, settings)
+  }
+}

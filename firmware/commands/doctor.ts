@@ -6,6 +6,7 @@ import { wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { withoutPasswords } from '../domain/addresses.js'
 import { parseRules } from '../domain/rules-parse.js'
+import { tryBroker } from '../home.js'
 import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
 import { chooseModels } from '../models.js'
 import type { LineReport } from '../ports.js'
@@ -210,31 +211,21 @@ async function broker(config: Config): Promise<Finding[]> {
   const unusable = secretProblems(config)
   if (unusable.length > 0) return unusable.map((problem) => faultOf('mqtt', new Error(problem), 'correct it'))
   const shared = sharedSecrets(config).map((problem) => faultOf('mqtt', new Error(problem), 'chmod 600'))
-  return [...shared, await brokerAnswer(mqtt)]
+  return [...shared, await brokerAnswer(config)]
 }
 
-async function brokerAnswer(mqtt: Config['mqtt']): Promise<Finding> {
+/** The login, too: a broker that refuses us answers all the same. */
+async function brokerAnswer(config: Config): Promise<Finding> {
+  const { mqtt } = config
   const shown = withoutPasswords(mqtt.url)
   if (mqtt.url.startsWith('embedded:'))
     return note('mqtt', `a broker of our own at ${mqtt.url}, for trying things only`, 'use mosquitto for a real home')
-  const { hostname, port, protocol } = new URL(mqtt.url)
-  const { connect } = await import('node:net')
-  return new Promise((resolve) => {
-    const socket = connect({
-      host: hostname,
-      port: Number(port || (protocol === 'mqtts:' ? 8883 : 1883)),
-      timeout: 3000,
-    })
-    const end = (finding: Finding) => {
-      socket.destroy()
-      resolve(finding)
-    }
-    socket.once('connect', () => end(ok('mqtt', `${shown} answers`)))
-    socket.once('timeout', () =>
-      end(note('mqtt', `${shown} does not answer; events will wait for it`, 'check mqtt.url and the network')),
-    )
-    socket.once('error', (error: NodeJS.ErrnoException) =>
-      end(note('mqtt', `${shown}: ${error.code}; events will wait for it`, 'start the broker or change mqtt.url')),
-    )
-  })
+  const trouble = await tryBroker(config)
+  if (trouble === undefined) return ok('mqtt', `${shown} lets us in${mqtt.username && ` as ${mqtt.username}`}`)
+  const { what, remedy, refused } = trouble
+  if (!refused) return note('mqtt', `${what}; events will wait for it`, remedy)
+  const known = mqtt.username === '' || mqtt.passwordFile !== '' || new URL(mqtt.url).password !== ''
+  if (known) return fault('mqtt', what, remedy)
+  // It may be a credential that only the service gets.
+  return note('mqtt', `${what}, tried without a password, since none is known here`, 'set mqtt.passwordFile')
 }
