@@ -34,6 +34,8 @@ interface Waiting {
   readonly stored?: (id: string) => void
   /** It was told, or is just being told, from memory. */
   told: boolean
+  /** It stands in the log already. */
+  logged: boolean
 }
 
 /** What is told next, and what becomes of it then. */
@@ -69,8 +71,10 @@ export class Recorder {
   /** Takes the event at once; `stored` is called with its id once it is durable. */
   record(event: NewEvent, stored?: (id: string) => void): void {
     const { clock, newId, heard } = this.#ports
-    const taken = { id: newId(), at: clock.wall(), takenAt: clock.now(), told: false }
-    this.#waiting.push({ event, ...taken, ...(stored && { stored }) })
+    const taken = { id: newId(), at: clock.wall(), takenAt: clock.now(), told: false, logged: false }
+    const waiting: Waiting = { event, ...taken, ...(stored && { stored }) }
+    this.#waiting.push(waiting)
+    if (!this.#storeOk) this.#log(waiting)
     heard?.(event, taken.at)
     if (this.#waiting.length > waitingLimit) this.#makeRoom()
     void this.#store()
@@ -116,25 +120,29 @@ export class Recorder {
         this.#waiting.shift()
         this.#takenAt.set(row.seq, takenAt)
         if (this.#takenAt.size > waitingLimit) this.#takenAt.delete(this.#takenAt.keys().next().value!)
-        this.#ports.log.info(event.type, {
-          seq: row.seq,
-          person: row.person,
-          similarity: row.similarity,
-          track: row.track,
-          ...row.detail,
-        })
+        this.#log(first, row)
         stored?.(row.id)
         if (!this.#storeOk) this.#tellStore(true)
         void this.#send()
       } catch (error) {
         if (this.#storeOk) this.#tellStore(false, (error as Error).message)
         // Told now, kept when the store is back: a fault of the disk must not silence an alarm.
+        for (const waiting of this.#waiting) this.#log(waiting)
         void this.#send()
         await new Promise<void>((resolve) => this.#ports.clock.after(storeRetryMs, resolve))
       }
     }
     this.#storing = false
     this.#wake()
+  }
+
+  /** Once: with its number, or without while the store fails. */
+  #log(waiting: Waiting, row?: StoredEvent): void {
+    if (waiting.logged) return
+    waiting.logged = true
+    const { type, person, similarity, track, detail } = row ?? waiting.event
+    const place = row === undefined ? { stored: false } : { seq: row.seq }
+    this.#ports.log.info(type, { ...place, person, similarity, track, ...detail })
   }
 
   #tellStore(ok: boolean, reason?: string): void {

@@ -77,6 +77,7 @@ async function worksMeanwhile(t: Test, appliance: Appliance, watcher: Watcher) {
     'the exit button opens',
   )
   await until('the exit is told', () => told(watcher).some(({ type }) => type === 'exit'))
+  await until('and logged', () => /info +event: exit stored=false/.test(appliance.log()))
   await until('Ann is let in', () => told(watcher).some(({ type, by }) => type === 'granted' && by === 'face'))
   const inMemory = told(watcher)
   t.same(
