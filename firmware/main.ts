@@ -177,7 +177,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   })
   accountant.galleryRevision = () => gallery.revision
   const storeWatch = new StoreWatch({
-    ...{ store, clock, checks: store.checked },
+    ...{ store, clock, checks: store.checked, schedule: { ...config.schedule } },
     embedder: () => supervisor.report.embedder,
   })
   accountant.store = () => storeWatch.report

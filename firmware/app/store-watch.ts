@@ -18,6 +18,8 @@ export interface StoreWatchPorts {
   readonly clock: Pick<Clock, 'now'>
   /** Whether the file is small enough to be read through while the door is guarded. */
   readonly checks: boolean
+  /** When which job is due; "" for never: how it went last is nobody's problem then. */
+  readonly schedule: Readonly<Record<string, unknown>>
   /** The one in use; undefined while there is none. */
   readonly embedder: () => string | undefined
 }
@@ -92,7 +94,9 @@ export class StoreWatch {
   }
 
   async #nights(): Promise<string[]> {
-    const failed = (await this.#ports.store.jobs()).filter(({ ok }) => !ok)
+    const failed = (await this.#ports.store.jobs()).filter(
+      ({ name, ok }) => !ok && (this.#ports.schedule[name] ?? '') !== '',
+    )
     return failed.map(({ name, said }) => `the nightly ${name} failed: ${said}`)
   }
 }

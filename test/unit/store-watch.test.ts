@@ -29,7 +29,14 @@ function watched() {
       throw new Error('busy')
     },
   }
-  const watch = new StoreWatch({ store, clock: { now: () => is.now }, checks: true, embedder: () => is.embedder })
+  const schedule = { backup: '1 2 * * *', check: '1 3 * * *', retention: '' }
+  const watch = new StoreWatch({
+    store,
+    clock: { now: () => is.now },
+    checks: true,
+    schedule,
+    embedder: () => is.embedder,
+  })
   const look = async () => {
     await watch.look()
     return watch.report
@@ -72,6 +79,7 @@ t.test('begun anew, a night that failed, a store that does not answer', async (t
   t.same((await look()).problems, [], 'a new door')
   is.failed = [
     { name: 'backup', ranAt: '', nextAt: '', ok: false, said: 'the disk is full' },
+    { name: 'retention', ranAt: '', nextAt: '', ok: false, said: 'not done any more' },
     { name: 'check', ranAt: '', nextAt: '', ok: true, said: 'sound' },
   ]
   watch.replaced({ aside: '/d.damaged', backup: undefined, reason: '', kept: 1, lost: 3 })
