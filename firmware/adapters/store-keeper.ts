@@ -12,7 +12,7 @@
 import { dirname } from 'node:path'
 import { StoreError, type StoreReplaced } from '../ports.js'
 import { removeDrafts, removeRestoring, restoreNewest } from './store-backup.js'
-import { inWords, withoutRemedy } from './store-errors.js'
+import { codeOf, inWords, withoutRemedy } from './store-errors.js'
 import { glance } from './store-glance.js'
 import { LastKnown } from './store-last-known.js'
 import { backupFolder, type OpenStore, openStore, type StoreOptions } from './store-sqlite.js'
@@ -47,10 +47,12 @@ const reopenMs = 2_000
 const openPatienceMs = 5_000
 /** The machine's condition, which may pass. */
 const passing: readonly string[] = ['full', 'io', 'locked', 'readonly', 'missing']
+/** Of a path that can never name a file. */
+const nonsense: readonly string[] = ['EISDIR', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG']
 const isCode = (error: unknown, codes: readonly string[]): error is StoreError =>
   error instanceof StoreError && codes.includes(error.code)
 
-/** Rejects with StoreError for what no waiting mends: another program's file, a newer facelatch's. */
+/** Rejects with StoreError for what no waiting mends: a path of nonsense, another program's file, a newer facelatch's. */
 export async function keepStore(options: StoreOptions): Promise<KeptStore> {
   const { path, log } = options
   const folder = backupFolder(options)
@@ -212,7 +214,7 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
       void takeOnceOpen(opening)
     }
   } catch (error) {
-    if (!isCode(error, passing)) throw error
+    if (!isCode(error, passing) || nonsense.includes(codeOf(error.cause))) throw error
     log.error(error.message)
     if (!isCode(error, ['locked', 'missing'])) await readMeanwhile()
     openLater(error)
