@@ -1,12 +1,14 @@
-/** Small files that survive a power cut: replaced, never rewritten. */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
-import { mkdir, open, rename } from 'node:fs/promises'
+/**
+ * Small files that survive a power cut: replaced, never rewritten. Their folder is not made: one that is missing may be
+ * mounted later.
+ */
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
+import { open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** Durable when it returns: the old content or the new one is there, never part of it. Throws what the system says. */
 export function writeDurably(path: string, text: string, mode = 0o600): void {
   const fresh = `${path}.new`
-  mkdirSync(dirname(path), { recursive: true })
   const file = openSync(fresh, 'w', mode)
   try {
     writeSync(file, text)
@@ -27,7 +29,6 @@ export function writeDurably(path: string, text: string, mode = 0o600): void {
 /** The same for who cannot wait: a card that hangs for seconds must not hold up the exit button. One at a time. */
 export async function writeDurablyAside(path: string, text: string, mode = 0o600): Promise<void> {
   const fresh = `${path}.new`
-  await mkdir(dirname(path), { recursive: true })
   const file = await open(fresh, 'w', mode)
   try {
     await file.writeFile(text)

@@ -142,9 +142,11 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     vigil.saw(event, effects, supervisor.report)
   }
   const told = { newId: randomUUID, heard: accountant.heard.bind(accountant) }
-  const recorder = new Recorder({ store, broker, clock, log: log('event'), ...told }, (ok, reason, lost) =>
-    feed({ type: 'store', ok, ...(reason !== undefined && { reason }), ...(lost && { lost }) }),
-  )
+  const recorder = new Recorder({ store, broker, clock, log: log('event'), ...told }, (ok, reason, lost) => {
+    feed({ type: 'store', ok, ...(reason !== undefined && { reason }), ...(lost && { lost }) })
+    const late = ok ? mode.late() : undefined
+    if (late) feed({ type: 'mode', mode: late })
+  })
   const recognizer = createRecognizerProcess<ToRecognizer, FromRecognizer>(
     {
       module: inRoot('dist/firmware/recognizer.js'),

@@ -1,25 +1,45 @@
 /** Keeps the door's mode over a restart and a power cut: one word in a file that is replaced, never rewritten. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { writeDurably } from '../durable-file.js'
 import type { Log, ModeKeeper } from '../ports.js'
 
+type KeptMode = 'normal' | 'lockdown'
+
+export interface ModeFile extends ModeKeeper {
+  readonly kept: KeptMode
+  /** The kept mode, where it could not be read at the start and can be now; undefined once another one was set. */
+  late(): KeptMode | undefined
+}
+
 /** A file that is there and makes no sense counts as lockdown: it may have said so. */
-export function openModeFile(path: string, log: Log): ModeKeeper & { readonly kept: 'normal' | 'lockdown' } {
+export function openModeFile(path: string, log: Log): ModeFile {
+  const first = read(path, log)
+  let isUnread = first === undefined
+  if (isUnread) log.error(`the kept mode ${path} cannot be read: the door starts in lockdown; set the mode anew`)
   return {
-    kept: read(path, log),
-    keep: (mode) => writeDurably(path, `${mode}\n`),
+    kept: first ?? 'lockdown',
+    keep: (mode) => {
+      isUnread = false
+      writeDurably(path, `${mode}\n`)
+    },
+    late() {
+      const mode = isUnread ? read(path, log) : undefined
+      if (mode !== undefined) isUnread = false
+      return mode
+    },
   }
 }
 
-function read(path: string, log: Log): 'normal' | 'lockdown' {
+/** Undefined where nobody can tell whether there is a file, and what it says. */
+function read(path: string, log: Log): KeptMode | undefined {
   let text: string
   try {
     text = readFileSync(path, 'utf8').trim()
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') return 'normal'
-    log.error(`the kept mode ${path} cannot be read (${code}): the door starts in lockdown; set the mode anew`)
-    return 'lockdown'
+    // A folder that is missing may be mounted later.
+    return code === 'ENOENT' && existsSync(dirname(path)) ? 'normal' : undefined
   }
   if (text === 'normal' || text === 'lockdown') return text
   log.error(`the kept mode ${path} is damaged: the door starts in lockdown; set the mode anew, or remove the file`)

@@ -1,5 +1,5 @@
 /** What was converted and measured on this machine: kept beside the nets, where a new version with its own manifest leaves it alone. */
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ClassifierName, classifierNames } from '../domain/classifiers.js'
 import { writeDurably } from '../durable-file.js'
@@ -115,8 +115,10 @@ export function readLocal(folder: string): LocalModels {
   }
 }
 
-export const writeLocal = (folder: string, local: LocalModels): void =>
+export function writeLocal(folder: string, local: LocalModels): void {
+  mkdirSync(folder, { recursive: true })
   writeDurably(localFile(folder), `${JSON.stringify(local, null, 2)}\n`, 0o644)
+}
 
 const damaged = (folder: string, what: string) =>
   new Error(

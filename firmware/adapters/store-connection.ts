@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import type { Database, RunResult } from 'sqlite3'
 import { StoreError } from '../ports.js'
+import { setFact } from './store-custody.js'
 import { codeOf, corrupt, inWords } from './store-errors.js'
 import { applicationId, migrations } from './store-migrations.js'
 
@@ -36,6 +37,8 @@ export interface ConnectionOptions {
   readonly busyTimeout: number
   /** A larger file is not read through at opening, bytes: whoever opened it has it checked later. */
   readonly checkUpTo: number
+  /** There was a store before: an empty file is a damaged one, and where none is, another is begun that is not new. */
+  readonly expected: boolean
   readonly onStatement?: StatementHook
 }
 
@@ -56,12 +59,12 @@ export interface Connection {
  */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
   const { path } = options
-  const inode = prepareFile(path)
+  const { inode, isFresh } = prepareFile(options)
   const checked = statSync(path).size <= options.checkUpTo
   const db = await connect(path, options.busyTimeout)
   const sql = statements(db, options.onStatement)
   try {
-    await prepare(sql, options, checked)
+    await prepare(sql, options, { readThrough: checked, isFresh })
   } catch (error) {
     await call((done) => db.close(done)).catch(() => {})
     throw inWords(error, path)
@@ -132,14 +135,17 @@ export async function openReadOnly(path: string): Promise<DatabaseFile> {
   return { sql, close: () => call((done) => db.close(done)) }
 }
 
-/** Answers the inode. The file is there before SQLite opens it, since `-wal` and `-shm` take their mode from it. */
-function prepareFile(path: string): number {
+/** The file is there before SQLite opens it, since `-wal` and `-shm` take their mode from it. */
+function prepareFile({ path, expected }: ConnectionOptions): { inode: number; isFresh: boolean } {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    const before = statSync(path, { throwIfNoEntry: false })
+    // SQLite would throw away the journal beside it: https://www.sqlite.org/walformat.html
+    if (expected && before?.size === 0) throw corrupt(path, 'it is empty')
     closeSync(openSync(path, 'a', 0o600))
     const { ino, mode } = statSync(path)
     if ((mode & 0o077) !== 0) chmodSync(path, 0o600)
-    return ino
+    return { inode: ino, isFresh: before === undefined }
   } catch (error) {
     throw inWords(error, path)
   }
@@ -163,8 +169,12 @@ async function connect(path: string, busyTimeout: number, uri?: string): Promise
   return db
 }
 
-async function prepare(sql: Statements, { path, busyTimeout }: ConnectionOptions, readThrough: boolean): Promise<void> {
-  await checkOwner(sql, path)
+async function prepare(
+  sql: Statements,
+  { path, busyTimeout, expected }: ConnectionOptions,
+  { readThrough, isFresh }: { readThrough: boolean; isFresh: boolean },
+): Promise<void> {
+  if ((await checkOwner(sql, path)) === 0 && expected && !isFresh) throw corrupt(path, 'it has no tables')
   // SQLite does not wait for the lock that the change to WAL takes: two processes may make the same new file.
   const deadline = performance.now() + busyTimeout
   for (;;) {
@@ -195,6 +205,8 @@ async function prepare(sql: Statements, { path, busyTimeout }: ConnectionOptions
       await sql.run(`PRAGMA user_version = ${version + 1}`)
     }
     await sql.run(`PRAGMA application_id = ${applicationId}`)
+    // With the tables or not at all: a power cut must not leave a store that looks new.
+    if (expected && isFresh) await setFact(sql, 'old', 'begun anew')
   })
 }
 

@@ -3,17 +3,20 @@
  *
  * - A damaged file is set aside, and the newest good backup takes its place; the same where the file is gone and there
  *   are backups. Whoever listens is told, and records it: a store is never silently emptier than it was.
- * - Where the disk is full or read-only, or another program keeps it locked, opening is tried again and again; whom the
- *   file knows is read from it meanwhile, if it can be.
+ * - Where the disk is full or read-only, the file or its folder closed to this user or not there, or another program keeps
+ *   it locked, opening is tried again and again; whom the file knows is read from it meanwhile, if it can be.
+ * - A folder that is missing is not made: it may be one that is mounted later. Where it comes without a store, the one
+ *   that is begun in it is not new.
  * - What was last known of people answers while the store does not.
  */
-import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { StoreError, type StoreReplaced } from '../ports.js'
-import { listBackups, listSetAside, removeDrafts, removeRestoring, restoreNewest } from './store-backup.js'
-import { inWords, withoutRemedy } from './store-errors.js'
+import { removeDrafts, removeRestoring, restoreNewest } from './store-backup.js'
+import { codeOf, inWords, withoutRemedy } from './store-errors.js'
 import { glance } from './store-glance.js'
 import { LastKnown } from './store-last-known.js'
 import { backupFolder, type OpenStore, openStore, type StoreOptions } from './store-sqlite.js'
+import { hadStore, sizeOf } from './store-traces.js'
 
 export interface KeptStore extends Omit<OpenStore, 'putBack' | 'continueAfter'> {
   /** Called after each replacement, and at once for those that were made while it was opened. */
@@ -43,11 +46,13 @@ const reopenMs = 2_000
 /** A store that takes longer to open, from a card that fails or after a power cut, is opened beside the door's start, ms. */
 const openPatienceMs = 5_000
 /** The machine's condition, which may pass. */
-const passing: readonly string[] = ['full', 'io', 'locked']
+const passing: readonly string[] = ['full', 'io', 'locked', 'readonly', 'missing']
+/** Of a path that can never name a file. */
+const nonsense: readonly string[] = ['EISDIR', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG']
 const isCode = (error: unknown, codes: readonly string[]): error is StoreError =>
   error instanceof StoreError && codes.includes(error.code)
 
-/** Rejects with StoreError for what no waiting mends: a wrong path, another program's file, a newer facelatch's. */
+/** Rejects with StoreError for what no waiting mends: a path of nonsense, another program's file, a newer facelatch's. */
 export async function keepStore(options: StoreOptions): Promise<KeptStore> {
   const { path, log } = options
   const folder = backupFolder(options)
@@ -61,6 +66,7 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
   let retry: NodeJS.Timeout | undefined
   let closed = false
   let answeringFromMemory = false
+  let folderWasMissing = false
   const tell = (replaced: StoreReplaced) => {
     log.error(`the store was replaced: ${replaced.reason}`, {
       aside: replaced.aside ?? 'nothing',
@@ -74,7 +80,7 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
   const restore = async (reason: string): Promise<OpenStore> => {
     const { aside, backup, refused } = await restoreNewest(path, folder, wall())
     for (const one of refused) log.error(`a backup cannot be used: ${one}`)
-    const opened = await openStore(options)
+    const opened = await openStore({ ...options, expected: true })
     // An empty store must not let the first one at the button enrol as if the door were new.
     if (!backup) await opened.markOld()
     // First of all: rows about people are numbered, too.
@@ -102,10 +108,16 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
     })
 
   const openOrRestore = async (): Promise<OpenStore> => {
-    if (!existsSync(path) && (listBackups(folder).length > 0 || listSetAside(path).length > 0))
-      return await restore('the file was gone')
+    if (sizeOf(dirname(path)) === undefined) {
+      folderWasMissing = true
+      const what = `its folder ${dirname(path)} is missing`
+      throw new StoreError('missing', `store ${path}: ${what}: create it, or mount the disk that it is on`)
+    }
+    const expected = folderWasMissing || hadStore(path, folder)
+    if (expected && sizeOf(path) === undefined)
+      return await restore(folderWasMissing ? 'its folder was missing, and came without it' : 'the file was gone')
     try {
-      return await openStore(options)
+      return await openStore({ ...options, expected })
     } catch (error) {
       if (!isCode(error, ['corrupt'])) throw error
       return await restore(withoutRemedy(error.message))
@@ -180,7 +192,7 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
       }
     } catch (error) {
       const last = known.recall(method, args)
-      if (!last || !isCode(error, [...passing, 'corrupt', 'missing', 'readonly'])) throw error
+      if (!last || !isCode(error, [...passing, 'corrupt'])) throw error
       if (!answeringFromMemory) log.warn(`people are those last known: ${error.message}`)
       answeringFromMemory = true
       return last.answer
@@ -202,9 +214,9 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
       void takeOnceOpen(opening)
     }
   } catch (error) {
-    if (!isCode(error, passing)) throw error
+    if (!isCode(error, passing) || nonsense.includes(codeOf(error.cause))) throw error
     log.error(error.message)
-    if (error.code !== 'locked') await readMeanwhile()
+    if (!isCode(error, ['locked', 'missing'])) await readMeanwhile()
     openLater(error)
   }
   const kept = Object.fromEntries(

@@ -32,12 +32,20 @@ export interface Salvaged {
   readonly renamed: number
 }
 
-const fileOf = (path: string) => `${path}.forgotten`
+export const forgottenFile = (path: string) => `${path}.forgotten`
+
+/** Makes the file where there is none: it shows from now on that there was a store. @throws what the file system says. */
+export function beginForgotten(path: string): void {
+  const name = forgottenFile(path)
+  if (existsSync(name)) return
+  closeSync(openSync(name, 'a', 0o600))
+  syncFolder(name)
+}
 
 /** @throws what the file system says: the forgetting must not be acknowledged then. */
 export function markForgotten(path: string, person: string): void {
-  const name = fileOf(path)
-  const isNew = !existsSync(name)
+  const name = forgottenFile(path)
+  beginForgotten(path)
   const file = openSync(name, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600)
   try {
     // A line of its own even after one that a power cut left without its end.
@@ -46,12 +54,11 @@ export function markForgotten(path: string, person: string): void {
   } finally {
     closeSync(file)
   }
-  if (isNew) syncFolder(name)
 }
 
 /** Ids of everybody who was ever forgotten. @throws what the file system says. */
 export function readForgotten(path: string): ReadonlySet<string> {
-  const name = fileOf(path)
+  const name = forgottenFile(path)
   if (!existsSync(name)) return new Set()
   return new Set(
     readFileSync(name, 'utf8')

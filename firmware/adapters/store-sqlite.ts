@@ -13,7 +13,8 @@ import { readPart } from './store-gallery.js'
 import { findKey, Keyring } from './store-key.js'
 import { lastVisitor } from './store-names.js'
 import * as people from './store-people.js'
-import { markForgotten, putBack, type Salvage, type Salvaged } from './store-salvage.js'
+import { beginForgotten, markForgotten, putBack, type Salvage, type Salvaged } from './store-salvage.js'
+import { hadStore } from './store-traces.js'
 
 export interface StoreOptions {
   /** The database; made when missing, with its directory. SQLite keeps `-wal` and `-shm` beside it. */
@@ -36,6 +37,8 @@ export interface StoreOptions {
   readonly keepBackups?: number
   /** A larger file is not read through at opening, bytes. */
   readonly checkUpTo?: number
+  /** Whether there was a store before, where nothing beside it says so. */
+  readonly expected?: boolean
   readonly onStatement?: StatementHook
 }
 
@@ -60,8 +63,10 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const wall = () => options.clock?.wall() ?? new Date()
   const now = () => wall().toISOString()
   const keyring = new Keyring(findKey(path, options.keyFile))
+  const folder = backupFolder(options)
   const connection = await openConnection({
     path,
+    expected: options.expected || hadStore(path, folder),
     busyTimeout,
     checkUpTo: options.checkUpTo ?? checkUpTo,
     ...(onStatement && { onStatement }),
@@ -69,8 +74,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const { read, write, close, checked } = connection
   const care = createCare({
     ...{ connection, keyring, path, wall, busyTimeout, keepBackups, onStatement },
-    folder: backupFolder(options),
+    folder,
   })
+  try {
+    beginForgotten(path)
+  } catch (error) {
+    options.log.warn(`the list of the forgotten could not be begun: ${(error as Error).message}`)
+  }
   /** Rows of the outbox that another run of the program left are late, whatever they say; and places in the gallery void. */
   const session = randomUUID()
   let dropping = false

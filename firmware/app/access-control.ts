@@ -86,9 +86,9 @@ export class AccessControl {
     return mode === 'open' && this.#rules?.openHouse === undefined ? 'the rules have no "openHouse"' : undefined
   }
 
-  command(mode: Mode): NewEvent[] {
+  command(mode: Mode, by: 'remote' | 'kept' = 'remote'): NewEvent[] {
     this.#commanded = mode
-    return this.#tellMode('remote')
+    return this.#tellMode(by)
   }
 
   /** Regularly, and before anything is asked: `now` monotonic, `wall` since 1970, ms. */
@@ -168,7 +168,7 @@ export class AccessControl {
     return this.#tellMode('rules')
   }
 
-  #tellMode(by: 'remote' | 'rules'): NewEvent[] {
+  #tellMode(by: 'remote' | 'rules' | 'kept'): NewEvent[] {
     const { mode } = this
     if (mode === this.#told) return []
     this.#told = mode

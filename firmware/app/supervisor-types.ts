@@ -72,6 +72,8 @@ export type SupervisorEvent =
   | { readonly type: 'people'; readonly count: number; readonly names?: readonly string[] }
   /** `lost`: events that were given up while the store failed. */
   | { readonly type: 'store'; readonly ok: boolean; readonly reason?: string; readonly lost?: number }
+  /** The mode that was kept, where it could not be read before. */
+  | { readonly type: 'mode'; readonly mode: 'normal' | 'lockdown' }
   | { readonly type: 'stop' }
 
 export type Effect =

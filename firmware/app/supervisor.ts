@@ -104,6 +104,8 @@ export class Supervisor {
         return this.#timeout(event.timer)
       case 'enrolment':
         return [...toldBy(event.answer), ...this.#enrol(this.#enrolling.answer(event.answer))]
+      case 'mode':
+        return this.#setMode(event.mode, 'kept')
       case 'broker':
         this.#broker = event.connected
         return []
@@ -336,9 +338,9 @@ export class Supervisor {
   }
 
   /** An open house must not survive a restart; a lockdown must, and is kept before anybody hears of it. */
-  #setMode(mode: Mode): Effect[] {
+  #setMode(mode: Mode, by: 'remote' | 'kept' = 'remote'): Effect[] {
     this.#enrolling.doubt()
-    const told = this.#access.command(mode).map((event) => record(event))
+    const told = this.#access.command(mode, by).map((event) => record(event))
     return [
       ...(mode === 'lockdown' ? this.#stepDoor({ type: 'lock' }) : []),
       { do: 'keep-mode', mode: mode === 'open' ? 'normal' : mode },

@@ -1,6 +1,6 @@
 /** The two files behind the access rules, on a real disk: one that people write at any time, one that must outlive a power cut. */
-import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { openModeFile } from '../../firmware/adapters/mode-file.js'
@@ -42,6 +42,7 @@ t.test('a rules file is told once after each change, when it is still', async (t
 
 t.test('the mode is kept, and a damaged file counts as lockdown', async (t) => {
   const path = join(temporaryDirectory(t), 'deep', 'mode')
+  mkdirSync(dirname(path))
   const log = memoryLog()
   const first = openModeFile(path, log)
   t.equal(first.kept, 'normal', 'of a door that was never told')
@@ -57,6 +58,21 @@ t.test('the mode is kept, and a damaged file counts as lockdown', async (t) => {
     t.equal(openModeFile(path, log).kept, 'lockdown', JSON.stringify(damage))
   }
   t.match(log.lines[0], /error: .*damaged: the door starts in lockdown; set the mode anew/)
+})
+
+t.test('a mode in a folder that is missing counts as lockdown until it can be read', async (t) => {
+  const path = join(temporaryDirectory(t), 'unmounted', 'mode')
+  const log = memoryLog()
+  const [mode, other] = [openModeFile(path, log), openModeFile(path, log)]
+  t.equal(mode.kept, 'lockdown')
+  t.match(log.lines[0], /error: .*cannot be read: the door starts in lockdown; set the mode anew/)
+  t.equal(mode.late(), undefined)
+  t.throws(() => other.keep('lockdown'), /ENOENT/, 'and no folder is made for it')
+  mkdirSync(dirname(path))
+  writeFileSync(path, 'normal\n')
+  t.equal(mode.late(), 'normal')
+  t.equal(mode.late(), undefined, 'once')
+  t.equal(other.late(), undefined, 'nor over what was set meanwhile')
 })
 
 t.test(

@@ -3,8 +3,10 @@ import { execFileSync } from 'node:child_process'
 import {
   copyFileSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -19,7 +21,7 @@ import type { StoreReplaced } from '../../firmware/ports.js'
 import { firmware, script, silentLog } from '../support/child.js'
 import { databasePath, inOtherProcess, open, output, overwrite, template } from '../support/database.js'
 import { filesWith } from '../support/database-files.js'
-import { type MemoryLog, memoryLog, type Owner, temporaryDirectory } from '../support/temp.js'
+import { type MemoryLog, memoryLog, type Owner, temporaryDirectory, until } from '../support/temp.js'
 
 t.setTimeout(180_000)
 
@@ -31,6 +33,7 @@ async function keep(
   more: Partial<StoreOptions> = {},
 ): Promise<{ store: KeptStore; log: MemoryLog; replaced: StoreReplaced[] }> {
   const log = memoryLog()
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const store = await keepStore({ path, log, ...more })
   t.teardown(() => store.close())
   const replaced: StoreReplaced[] = []
@@ -192,6 +195,112 @@ t.test('a store that is gone comes back from its backup', async (t) => {
   const { store, replaced } = await keep(t, path)
   t.match(replaced, [{ aside: undefined, reason: /was gone/ }])
   t.match(await store.gallery('m'), [{ person: 'Ada' }])
+})
+
+for (const [what, kill] of [
+  ['was closed', false],
+  ['was killed', true],
+] as const)
+  t.test(`a store of no bytes, which ${what}, is no new store`, async (t) => {
+    const path = databasePath(t)
+    const first = await open(t, path)
+    await first.enrol('Ada', [face], [{ type: 'enrolled', person: 'Ada' }])
+    const good = await first.backup()
+    await first.close()
+    const die = `await store.append({ type: 'exit' }, false); process.kill(process.pid, 'SIGKILL')`
+    if (kill) await inOtherProcess(path, die).catch(() => {})
+    t.equal(existsSync(`${path}-wal`), kill)
+    truncateSync(path, 0)
+    await t.rejects(open(t, path), { code: 'corrupt', message: /is damaged \(it is empty\): stop facelatch and run/ })
+    t.equal(statSync(path).size, 0, 'a command leaves it as it is')
+    const { store, replaced } = await keep(t, path)
+    t.match(replaced, [{ backup: { path: good.path }, reason: /it is empty/ }])
+    t.match(await store.gallery('m'), [{ person: 'Ada' }])
+  })
+
+/** What is left of a store that knew Ada, of which no backup was made; each by itself shows that there was one. */
+const traces: Record<string, readonly string[]> = {
+  'its key': ['.key'],
+  'the list of the forgotten': ['.forgotten'],
+  'its journal': ['-wal'],
+  'all but a header': ['.key', '.forgotten', ''],
+}
+for (const [what, left] of Object.entries(traces))
+  for (const instead of ['no bytes', 'nothing'])
+    t.test(`${instead} in the place of a store, and ${what}: begun anew, told, and not new`, async (t) => {
+      const path = databasePath(t)
+      const enrolling = `await store.enrol('Ada', [{ embedder: 'm', embedding: new Float32Array(4), quality: 1, source: 's' }], [])`
+      await inOtherProcess(path, `${enrolling}; process.kill(process.pid, 'SIGKILL')`).catch(() => {})
+      for (const name of readdirSync(dirname(path)))
+        if (!left.some((suffix) => name === basename(path) + suffix)) rmSync(join(dirname(path), name))
+      if (!left.includes('')) {
+        if (instead === 'no bytes') writeFileSync(path, '')
+      } else if (instead === 'nothing') rmSync(path)
+      const { store, replaced } = await keep(t, path)
+      t.match(replaced, [{ backup: undefined, kept: 0, reason: /is damaged \(it|was gone/ }])
+      t.equal(await store.isNew(), false)
+      await store.close()
+      t.equal(await (await keep(t, path)).store.isNew(), false, 'nor later')
+    })
+
+t.test('a first start that was cut is a first start still, wherever it was cut', async (t) => {
+  let statements = 0
+  for (let cut = 0, ended = false; !ended; cut++) {
+    const path = databasePath(t)
+    const code = `
+      const { openStore } = await import(${firmware('adapters/store-sqlite.js')})
+      let left = ${cut}
+      const onStatement = () => left-- === 0 && process.kill(process.pid, 'SIGKILL')
+      await (await openStore({ path: ${JSON.stringify(path)}, log: ${silentLog}, onStatement })).close()`
+    ended = await output(script(code)).then(
+      () => true,
+      () => false,
+    )
+    const { store, replaced } = await keep(t, path)
+    t.same(replaced, [], `cut at ${cut}`)
+    t.equal(await store.isNew(), true)
+    await store.close()
+    statements = cut
+  }
+  t.ok(statements > 20)
+  const path = databasePath(t)
+  mkdirSync(dirname(path))
+  writeFileSync(path, '')
+  t.equal(await (await keep(t, path)).store.isNew(), true, 'and before the first of them')
+})
+
+t.test('a folder that is missing', async (t) => {
+  const path = databasePath(t)
+  const first = await open(t, path)
+  await first.enrol('Ada', [face], [])
+  await first.close()
+  const away = `${dirname(path)}.away`
+  const start = async () => {
+    const log = memoryLog()
+    const store = await keepStore({ path, log })
+    t.teardown(() => store.close())
+    const replaced: StoreReplaced[] = []
+    store.onReplaced((one) => replaced.push(one))
+    t.match(log.lines, [/error: store .*: its folder \S+\/data is missing: create it, or mount the disk that it is on/])
+    await t.rejects(store.append({ type: 'exit' }, false), { code: 'missing' })
+    await t.rejects(store.isNew())
+    t.notOk(existsSync(dirname(path)), 'is not made')
+    return { store, replaced, isOpen: () => until('it is open', () => log.lines.some((line) => /is open/.test(line))) }
+  }
+  renameSync(dirname(path), away)
+  const mounted = await start()
+  renameSync(away, dirname(path))
+  await mounted.isOpen()
+  t.match(await mounted.store.gallery('m'), [{ person: 'Ada' }])
+  t.same(mounted.replaced, [])
+  await mounted.store.close()
+
+  rmSync(dirname(path), { recursive: true })
+  const made = await start()
+  mkdirSync(dirname(path))
+  await made.isOpen()
+  t.match(made.replaced, [{ backup: undefined, reason: /folder was missing/ }])
+  t.equal(await made.store.isNew(), false, 'the real one may be mounted over it yet')
 })
 
 t.test('damage found while in use', async (t) => {

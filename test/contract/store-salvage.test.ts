@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { type KeptStore, keepStore } from '../../firmware/adapters/store-keeper.js'
+import type { StoreOptions } from '../../firmware/adapters/store-sqlite.js'
 import type { StoreReplaced } from '../../firmware/ports.js'
 import { script, silentLog } from '../support/child.js'
 import {
@@ -19,11 +20,15 @@ import { memoryLog, type Owner } from '../support/temp.js'
 
 t.setTimeout(180_000)
 
+const keep = (path: string, more: Partial<StoreOptions> = {}): Promise<KeptStore> => {
+  mkdirSync(dirname(path), { recursive: true })
+  return keepStore({ path, log: memoryLog(), ...more })
+}
 const spoil = (path: string) => overwrite(path, 4096, Buffer.alloc(statSync(path).size - 4096, 0xa5))
 
 /** A store in use whose damage the next reading of embedder `n` meets: more than SQLite keeps in memory. */
 async function inUse(t: Owner, path: string): Promise<{ store: KeptStore; replaced: StoreReplaced[] }> {
-  const store = await keepStore({ path, log: memoryLog() })
+  const store = await keep(path)
   t.teardown(() => store.close())
   const replaced: StoreReplaced[] = []
   store.onReplaced((one) => replaced.push(one))
@@ -92,7 +97,7 @@ t.test('a forgetting cut off before the backups were changed is final all the sa
       await store.removePerson('Bo', [])`),
   ).catch(() => {})
   spoil(path)
-  const kept = await keepStore({ path, log: memoryLog() })
+  const kept = await keep(path)
   t.teardown(() => kept.close())
   t.same(await names(kept), ['Ada'])
   t.same(await faces(kept), ['Ada'])
@@ -100,7 +105,7 @@ t.test('a forgetting cut off before the backups were changed is final all the sa
 
 t.test('while the store does not answer, the forgotten are not answered from memory either', async (t) => {
   const path = databasePath(t)
-  const store = await keepStore({ path, log: memoryLog(), busyTimeout: 50 })
+  const store = await keep(path, { busyTimeout: 50 })
   t.teardown(() => store.close())
   await store.enrol('Ada', [template('m', 1, 2, 3)], [])
   await store.enrol('Bo', [template('m', 4, 5, 6)], [])
@@ -181,7 +186,7 @@ t.test('no number is given to two events, and it is told how many are lost', asy
 
 t.test('and with no backup at all', async (t) => {
   const path = databasePath(t)
-  const store = await keepStore({ path, log: memoryLog() })
+  const store = await keep(path)
   t.teardown(() => store.close())
   for (let i = 0; i < 5; i++) await store.append({ type: 'unknown' }, false)
   await store.enrol('Big', [{ ...template('n'), embedding: new Float32Array(1_500_000).fill(1) }], [])

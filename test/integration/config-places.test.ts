@@ -20,7 +20,8 @@ t.test('a store that cannot be made is refused, as run refuses it', async (t) =>
   ] as const) {
     const { config } = makeHome(t, { store: { path } })
     t.match(await check(config), { code: 2, stdout: '', stderr: said })
-    t.not((await facelatch(['run', '--config', config])).code, 0)
+    // A folder that is missing may be mounted later, and `run` waits for it.
+    if (path.startsWith(plain)) t.not((await facelatch(['run', '--config', config])).code, 0)
   }
   const folder = temporaryDirectory(t)
   t.match(await check(makeHome(t, { store: { path: join(folder, 'a/b/facelatch.db') } }).config), { code: 0 })
