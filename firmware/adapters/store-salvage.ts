@@ -56,6 +56,20 @@ export function markForgotten(path: string, person: string): void {
   }
 }
 
+/** Of a removal that did not happen. Written over in its place, since the disk may be full. @throws what the file system says. */
+export function unmarkForgotten(path: string, person: string): void {
+  const name = forgottenFile(path)
+  const file = openSync(name, 'r+')
+  try {
+    const at = readFileSync(file, 'latin1').lastIndexOf(`\n${person}\n`)
+    if (at < 0) return
+    writeSync(file, '-'.repeat(person.length), at + 1, 'latin1')
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
 /** Ids of everybody who was ever forgotten. @throws what the file system says. */
 export function readForgotten(path: string): ReadonlySet<string> {
   const name = forgottenFile(path)

@@ -13,7 +13,14 @@ import { readPart } from './store-gallery.js'
 import { findKey, Keyring } from './store-key.js'
 import { lastVisitor } from './store-names.js'
 import * as people from './store-people.js'
-import { beginForgotten, markForgotten, putBack, type Salvage, type Salvaged } from './store-salvage.js'
+import {
+  beginForgotten,
+  markForgotten,
+  putBack,
+  type Salvage,
+  type Salvaged,
+  unmarkForgotten,
+} from './store-salvage.js'
 import { hadStore } from './store-traces.js'
 
 export interface StoreOptions {
@@ -126,6 +133,14 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     return templates
   }
 
+  /** The mark of a removal whose commit failed, where the file says that the person has stayed. */
+  const takeBack = (person: string) =>
+    write(async (sql) => {
+      if (await sql.get('SELECT 1 FROM person WHERE id = ?', [person])) unmarkForgotten(path, person)
+    }).catch((error: Error) => {
+      options.log.error(`a removal that failed stays marked, a restore would drop that person: ${error.message}`)
+    })
+
   return {
     ...care,
     checked,
@@ -139,6 +154,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
         return (await people.listPeople(sql, keyring, id))[0]!
       }),
     removePerson: async (name, events) => {
+      let marked: string | undefined
       const removed = await write(async (sql) => {
         const person = await people.findPerson(sql, people.checkName(name))
         if (!person) return false
@@ -147,8 +163,12 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
         await people.deletePerson(sql, person.id, now())
         await markForScrub(sql)
         // Last, so that a refusal above leaves no mark of somebody who stays.
+        marked = person.id
         markForgotten(path, person.id)
         return true
+      }).catch(async (error) => {
+        if (marked !== undefined) await takeBack(marked)
+        throw error
       })
       if (!removed) return false
       await care.scrub().catch((error: Error) => {

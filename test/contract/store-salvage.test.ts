@@ -53,7 +53,7 @@ async function breakNow(store: KeptStore, path: string): Promise<void> {
   await store.gallery('n')
 }
 
-const names = async (store: KeptStore) => (await store.people()).map(({ name }) => name)
+const names = async (store: Pick<KeptStore, 'people'>) => (await store.people()).map(({ name }) => name)
 const faces = async (store: KeptStore) => (await store.gallery('m')).map(({ person }) => person)
 
 t.test('who was forgotten is not put back from memory, though it had not noticed the forgetting', async (t) => {
@@ -101,6 +101,32 @@ t.test('a forgetting cut off before the backups were changed is final all the sa
   t.teardown(() => kept.close())
   t.same(await names(kept), ['Ada'])
   t.same(await faces(kept), ['Ada'])
+})
+
+t.test('a removal that fails at its commit forgets nobody later', async (t) => {
+  const path = databasePath(t)
+  let isFull = false
+  let removing = false
+  const onStatement = (when: string, sql: string) => {
+    removing ||= isFull && sql.startsWith('DELETE FROM person')
+    if (!removing || when !== 'before' || sql !== 'COMMIT') return
+    isFull = removing = false
+    throw Object.assign(new Error('SQLITE_FULL: database or disk is full'), { code: 'SQLITE_FULL' })
+  }
+  const store = await open(t, path, { onStatement })
+  for (const name of ['Ada', 'Bo', 'Cy']) await store.enrol(name, [template('m', 1, 2, 3)], [])
+  await store.backup()
+  await store.removePerson('Cy', [])
+  isFull = true
+  await t.rejects(store.removePerson('Bo', [{ type: 'removed', person: 'Bo' }]), { code: 'full' })
+  t.same(await names(store), ['Ada', 'Bo'])
+  await store.close()
+  spoil(path)
+  const kept = await keep(path)
+  t.teardown(() => kept.close())
+  t.same(await names(kept), ['Ada', 'Bo'], 'who stayed comes back, who went does not')
+  t.equal(await kept.removePerson('Bo', []), true)
+  t.same(await names(kept), ['Ada'])
 })
 
 t.test('while the store does not answer, the forgotten are not answered from memory either', async (t) => {
