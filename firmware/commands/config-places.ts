@@ -43,10 +43,20 @@ function tryFolder(folder: string): void {
 
 /** What may come later, one line each with its remedy. */
 export const placeWarnings = (config: Config): string[] => [
+  ...storeWarnings(config.store.path),
   ...rulesWarnings(config.access.rulesFile),
   ...cameraWarnings(config.camera.source),
   ...portWarnings(config),
 ]
+
+/** The supervisor makes no folder in the place of a mount, and waits for it. */
+function storeWarnings(path: string): string[] {
+  const folder = dirname(resolve(path))
+  if (path === defaultStore || existsSync(folder)) return []
+  return [
+    `store.path ${path}: its folder is missing, and nothing is kept until it is there; create ${folder}, or mount the disk that it is on`,
+  ]
+}
 
 function rulesWarnings(file: string): string[] {
   if (file === '') return []

@@ -25,6 +25,9 @@ t.test('a store that cannot be made is refused, as run refuses it', async (t) =>
   }
   const folder = temporaryDirectory(t)
   t.match(await check(makeHome(t, { store: { path: join(folder, 'a/b/facelatch.db') } }).config), { code: 0 })
+  t.match(await check(makeHome(t, { store: { path: join(folder, 'a/facelatch.db') } }).config), {
+    stderr: /its folder is missing, .*create .*\/a, or mount/,
+  })
   t.same(readdirSync(folder), [], 'and nothing is left of the trial')
 })
 
