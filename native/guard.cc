@@ -7,7 +7,8 @@
 ///     facelatch-guard LINE REST MAX_ON_MS HANG_MS SUPERVISOR_PID    LINE: chardev, sysfs or log; REST: 0 or 1
 ///
 /// Descriptor 0 brings one byte at a time: `p` alive, `1` the strike is about to be powered, `0` it was let go.
-/// Descriptor 1 tells: `r` ready, `x` the strike was on for too long and was let go. Descriptor 3 is the line.
+/// Descriptor 1 tells: `r` ready, `a` it heard of the supervisor, `x` the strike was on for too long and was let go.
+/// Descriptor 3 is the line.
 ///
 /// - end of file: the supervisor is gone, however it went: drive the line to REST and leave;
 /// - silence for HANG_MS: it hangs or is stopped: drive the line to REST, kill it, so that init starts another;
@@ -104,6 +105,7 @@ struct Guard {
     if (count < 0) return errno == EINTR || errno == EAGAIN;
     if (count == 0) return false;
     petUntil = now() + hang;
+    writeAll(pipeOut, "a", 1);
     for (ssize_t i = 0; i < count; i++) {
       if (bytes[i] == '1') {
         level = true;
@@ -171,6 +173,8 @@ int main(int count, char** arguments) {
   guard.hang = atoll(arguments[4]);
   guard.supervisor = static_cast<pid_t>(atol(arguments[5]));
   protectItself();
+  // Whoever does not read what it is told shall not keep this one from the line.
+  fcntl(pipeOut, F_SETFL, fcntl(pipeOut, F_GETFL) | O_NONBLOCK);
   writeAll(pipeOut, "r", 1);
   guard.run();
   guard.drive(guard.rest);

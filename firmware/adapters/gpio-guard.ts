@@ -20,24 +20,33 @@ export interface GuardOptions {
   readonly program?: string
 }
 
-/** The guard is told this many times per `hangMs` that all is well. */
+/** The guard is told this many times per `hangMs` that all is well, and at least so often, ms. It answers each time. */
 const petsPerHang = 8
+const longestPetMs = 1_000
+/**
+ * A guard that leaves so many without an answer, and for so long, ms, is replaced. Counted as well, since time also passes while
+ * this process itself gets no processor.
+ */
+const petsUnanswered = 3
+const answerPatienceMs = 5_000
 /**
  * How long the guard may take to say that it is ready, ms: at boot its program comes from a slow card that the whole
  * system reads from, and without it there is no exit button either.
  */
 const startPatienceMs = 30_000
-/** How long it may take to leave, ms. */
+/** How long it may take to leave, ms, before it is killed. */
 const patienceMs = 2_000
 /** A guard that ended is replaced after this, ms. */
 const respawnMs = 100
 
 /** @throws Error of one line when the guard cannot be started: without it no strike is powered. */
 export async function guardLock(gpio: GuardableGpio, options: GuardOptions): Promise<Gpio> {
-  const { clock, log } = options
+  const { clock, log, resting } = options
   let powered = false
   let closing = false
   let guard: ChildProcess | undefined
+  /** What it was told since it last answered; undefined until it is ready. */
+  let unheard: { readonly since: number; readonly pets: number } | undefined
 
   const tell = (what: 'p' | '0' | '1') => {
     if (guard?.stdin?.writable) guard.stdin.write(what)
@@ -46,6 +55,7 @@ export async function guardLock(gpio: GuardableGpio, options: GuardOptions): Pro
   const start = async (): Promise<void> => {
     const child = spawnGuard(gpio, options)
     guard = child
+    unheard = undefined
     // A pipe to a guard that has ended fails; its end is dealt with below.
     child.stdin!.on('error', () => {})
     if (powered) tell('1')
@@ -54,6 +64,7 @@ export async function guardLock(gpio: GuardableGpio, options: GuardOptions): Pro
       child.once('error', reject)
       child.once('exit', (code, signal) => reject(new Error(`it ended with ${signal ?? code}`)))
       child.stdout!.on('data', (said: Buffer) => {
+        unheard = { since: clock.now(), pets: 0 }
         if (said.includes('r')) resolve()
         if (said.includes('x')) log.error('the strike was on for longer than configured: its guard let it go')
       })
@@ -84,7 +95,20 @@ export async function guardLock(gpio: GuardableGpio, options: GuardOptions): Pro
     await gpio.close()
     throw error
   }
-  const pets = setInterval(() => tell('p'), options.hangMs / petsPerHang)
+  const pets = setInterval(
+    () => {
+      tell('p')
+      if (unheard === undefined) return
+      const { since, pets } = unheard
+      unheard = { since: pets === 0 ? clock.now() : since, pets: pets + 1 }
+      if (pets < petsUnanswered || clock.now() - since < answerPatienceMs) return
+      log.error('the guard of the strike does not answer; killing it')
+      unheard = undefined
+      // Its end starts another. The line stays claimed, and as it is: this process has it, too.
+      guard!.kill('SIGKILL')
+    },
+    Math.min(options.hangMs / petsPerHang, longestPetMs),
+  )
 
   return {
     write(line, on) {
@@ -102,20 +126,42 @@ export async function guardLock(gpio: GuardableGpio, options: GuardOptions): Pro
       closing = true
       clearInterval(pets)
       const child = guard!
-      if (child.exitCode === null && child.signalCode === null) {
-        const left = once(child, 'exit')
-        child.stdin!.end()
-        let cancel = () => {}
-        const late = new Promise<void>((resolve) => {
-          cancel = clock.after(patienceMs, resolve)
-        })
-        await Promise.race([left, late])
-        // A timer left behind would keep the process for as long.
-        cancel()
+      child.stdin!.end()
+      // One that somebody has stopped goes on, and leaves as ever.
+      child.kill('SIGCONT')
+      if (!(await leaves(child, clock))) {
+        log.error('the guard of the strike does not leave; killing it')
+        child.kill('SIGKILL')
+        if (!(await leaves(child, clock))) abandon(child)
       }
-      await gpio.close()
+      try {
+        // Nobody else does: a released line may keep its level.
+        if (child.exitCode !== 0) gpio.write('lock', resting)
+      } finally {
+        await gpio.close()
+      }
     },
   }
+}
+
+/** Whether it has ended, at the latest after `patienceMs`. */
+async function leaves(child: ChildProcess, clock: Clock): Promise<boolean> {
+  const ended = () => child.exitCode !== null || child.signalCode !== null
+  if (ended()) return true
+  let cancel = () => {}
+  const late = new Promise<void>((resolve) => {
+    cancel = clock.after(patienceMs, resolve)
+  })
+  await Promise.race([once(child, 'exit'), late])
+  // A timer left behind would keep the process for as long.
+  cancel()
+  return ended()
+}
+
+/** One that the kernel does not let end, as in a driver that hangs, keeps this process no longer. */
+function abandon(child: ChildProcess): void {
+  child.unref()
+  for (const pipe of [child.stdin, child.stdout]) pipe?.destroy()
 }
 
 function spawnGuard({ lockHandle }: GuardableGpio, { resting, maxOnMs, hangMs, program }: GuardOptions): ChildProcess {

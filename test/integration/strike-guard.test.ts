@@ -80,6 +80,23 @@ for (const kind of doorKinds) {
     await press(door)
     bounded('killed, with its second guard', await after(door, false, () => process.kill(fourth, 'SIGKILL')), atOnce)
 
+    const fifth = await door.supervisor(fourth)
+    await press(door)
+    const frozen = guardOf(fifth)!
+    const levels = door.lock().length
+    process.kill(frozen, 'SIGSTOP')
+    await until('one that does not answer is replaced', () => ![undefined, frozen].includes(guardOf(fifth)))
+    t.match(door.log(), /the guard of the strike does not answer; killing it/)
+    t.notOk(alive(frozen))
+    t.equal(door.lock().length, levels, 'the strike stays as it is meanwhile')
+    t.ok(door.powered)
+    await sleep(100)
+    const stopped = guardOf(fifth)!
+    process.kill(stopped, 'SIGSTOP')
+    bounded('told to stop, its guard stopped', await after(door, false, () => process.kill(fifth, 'SIGTERM')), atOnce)
+    await door.supervisor(fifth)
+    t.notOk(alive(stopped), 'and is not left over')
+
     // A released line keeps its level on JetPack 6.2.2: it must be at rest before the last holder lets go.
     const tale = () => door.said().filter((row) => /^(out 0 |release 0)/.test(row))
     const released = () => tale().filter((row) => row === 'release 0').length
@@ -122,6 +139,41 @@ t.test(
     await door.supervisor(first)
   },
 )
+
+t.test('a guard that neither answers nor leaves is killed, and the strike let go', async (t) => {
+  const folder = temporaryDirectory(t)
+  const deaf = `${folder}/guard`
+  writeFileSync(deaf, '#!/bin/sh\nprintf r\nexec /bin/sleep 600\n', { mode: 0o755 })
+  const said = await output(
+    script(`
+      import { readFileSync } from 'node:fs'
+      import { setTimeout as sleep } from 'node:timers/promises'
+      import { guardLock } from ${firmware('adapters/gpio-guard.js')}
+      import { createSimulatedGpio } from ${firmware('adapters/gpio-simulated.js')}
+      import { systemClock as clock } from ${firmware('adapters/clock-system.js')}
+      const errors = []
+      const log = { debug() {}, info() {}, warn() {}, error: (line) => errors.push(line) }
+      const [file, control] = ['${folder}/gpio.jsonl', '${folder}/gpio.sock']
+      const simulated = await createSimulatedGpio({ log: file, control, clock, messages: log })
+      const options = { resting: false, maxOnMs: 60000, hangMs: 2000, clock, log, program: '${deaf}' }
+      const gpio = await guardLock(simulated, options)
+      while (!errors.some((line) => line.includes('starting another'))) await sleep(50)
+      await sleep(500)
+      gpio.write('lock', true)
+      await gpio.close()
+      const lock = readFileSync(file, 'utf8').split('\\n').filter((row) => row.includes('"lock"'))
+      console.log(JSON.stringify([errors, lock.map((row) => JSON.parse(row).value)]))
+    `),
+  )
+  t.same(JSON.parse(said), [
+    [
+      'the guard of the strike does not answer; killing it',
+      'the guard of the strike ended with SIGKILL; starting another',
+      'the guard of the strike does not leave; killing it',
+    ],
+    [0, 1, 0],
+  ])
+})
 
 t.test('a guard whose program comes from a slow disk is waited for', async (t) => {
   const folder = temporaryDirectory(t)

@@ -100,6 +100,7 @@ export async function bootMachine(
     mkdirSync(dirname(join(stage, path)), { recursive: true })
     writeFileSync(join(stage, path), text, { mode: executable.includes(path) ? 0o755 : 0o644 })
   }
+  mkdirSync(join(stage, 'etc/systemd/system'), { recursive: true })
   symlinkSync('/usr/lib/systemd/system/facelatch.target', join(stage, 'etc/systemd/system/default.target'))
   // Where the package has them.
   const home = '/usr/lib/facelatch'
