@@ -269,6 +269,8 @@ t.test('systemd', { skip: nspawnMissing() }, async (t) => {
     t.match(stdout, /^door +.*LOCKED/m, `the screen says how it is: ${stderr}`)
     t.match(stdout, /^store +fault/m)
     await machine.said('systemctl', 'stop', service)
+    t.equal(await machine.property(service, 'ExecMainStatus'), '1', 'its events are lost')
+    t.equal(await machine.property('facelatch-again.timer', 'ActiveState'), 'inactive', 'and it stays stopped')
     await machine.said('umount', place)
     await machine.said('systemctl', 'start', service)
     await guarded(machine, 0)
