@@ -33,6 +33,9 @@ function* keysOf(section: Section, prefix = ''): Generator<{ path: string; varia
 export const configKeys = () =>
   [...keysOf(schema)].map(({ path, variable, key }) => ({ path, variable, doc: key.doc, default: key.default }))
 
+/** A file, or one whose text was read before. */
+export type ConfigSource = string | { readonly file: string; readonly text: string }
+
 /** The value at a dotted path, or undefined. */
 export const valueAt = (value: unknown, path: string): unknown =>
   path
@@ -46,7 +49,7 @@ export const valueAt = (value: unknown, path: string): unknown =>
  * Reads files in order (later ones win), then variables; secrets that none of them names are systemd's credentials.
  * @throws ConfigError naming every bad key at once.
  */
-export function loadConfig(files: readonly string[], variables: NodeJS.ProcessEnv = process.env): Config {
+export function loadConfig(files: readonly ConfigSource[], variables: NodeJS.ProcessEnv = process.env): Config {
   const keys = [...keysOf(schema)]
   // Our own check speaks for all sources; convict's would turn text into numbers and name neither file nor variable.
   const config = convict(
@@ -58,8 +61,9 @@ export function loadConfig(files: readonly string[], variables: NodeJS.ProcessEn
   )
   const problems: string[] = []
   const origins = new Map<string, string>()
-  for (const file of files) {
-    const value = readJson(file)
+  for (const source of files) {
+    const { file, text } = typeof source === 'string' ? { file: source, text: readText(source) } : source
+    const value = parseJson(file, text)
     const strange = shapeProblems(value, schema, file)
     problems.push(...strange)
     if (strange.length > 0) continue
@@ -123,15 +127,18 @@ function listOf(text: string): unknown {
   }
 }
 
-function readJson(file: string): Record<string, unknown> {
-  let text: string
+/** @throws ConfigError in one line. */
+export function readText(file: string): string {
   try {
     // Some editors begin a file with a byte order mark, which JSON does not know.
-    text = readFileSync(file, 'utf8').replace(/^\uFEFF/, '')
+    return readFileSync(file, 'utf8').replace(/^\uFEFF/, '')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     throw new ConfigError([`cannot read the configuration ${file}: ${code}; ${readRemedy(file, code)}`])
   }
+}
+
+function parseJson(file: string, text: string): Record<string, unknown> {
   let value: unknown
   try {
     value = JSON.parse(text)

@@ -24,7 +24,7 @@ import { Recorder } from './app/recorder.js'
 import { storeJobs } from './app/store-jobs.js'
 import { StoreWatch } from './app/store-watch.js'
 import { StrikeLatency } from './app/strike-latency.js'
-import { Supervisor, type SupervisorEvent } from './app/supervisor.js'
+import { type RejectedConfig, Supervisor, type SupervisorEvent } from './app/supervisor.js'
 import { Vigil } from './app/vigil.js'
 import { careOptions, longestPictureMs } from './camera.js'
 import type { Config } from './config.js'
@@ -62,15 +62,22 @@ export interface RunningSupervisor {
   stop(): Promise<number>
 }
 
-/** Runs until SIGTERM or SIGINT. @throws when a part that the door cannot do without fails to start. */
-export async function runSupervisor(config: Config, level: LogLevel): Promise<RunningSupervisor> {
+/**
+ * Runs until SIGTERM or SIGINT. `rejected`: what this configuration stands in for.
+ * @throws when a part that the door cannot do without fails to start.
+ */
+export async function runSupervisor(
+  config: Config,
+  level: LogLevel,
+  rejected?: RejectedConfig,
+): Promise<RunningSupervisor> {
   const undo: (() => Promise<void>)[] = []
   // Before anything is driven or forked: from here on no signal ends the process but in order, one in mid-start included.
   const asked = new Promise<void>((resolve) => {
     for (const signal of endingSignals) process.on(signal, () => resolve())
   })
   try {
-    const running = await start(config, level, undo)
+    const running = await start(config, level, undo, rejected)
     void asked.then(() => running.stop())
     return running
   } catch (error) {
@@ -80,7 +87,12 @@ export async function runSupervisor(config: Config, level: LogLevel): Promise<Ru
   }
 }
 
-async function start(config: Config, level: LogLevel, undo: (() => Promise<void>)[]): Promise<RunningSupervisor> {
+async function start(
+  config: Config,
+  level: LogLevel,
+  undo: (() => Promise<void>)[],
+  rejected: RejectedConfig | undefined,
+): Promise<RunningSupervisor> {
   const clock = systemClock
   const log = (component: string) => createLog({ level, component })
   const mainLog = log('supervisor')
@@ -104,7 +116,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
   const code = readCode(config)
   const { broker: outside, close: closeBroker } = await createBroker(config, log('mqtt'))
   undo.push(() => outside.stop().then(closeBroker))
-  const operations = await openOperations(config, { clock, log: mainLog })
+  const operations = await openOperations(config, { clock, log: mainLog, rejected })
   undo.push(() => operations.close())
   const { accountant } = operations
   const broker = accountant.overhear(outside)
@@ -135,6 +147,7 @@ async function start(config: Config, level: LogLevel, undo: (() => Promise<void>
     snapshots: config.mqtt.snapshots,
     enrolment: enrollingOptions(config),
     camera: careOptions(config.camera, cameraHost),
+    ...(rejected && { rejected }),
   })
   const feed = (event: SupervisorEvent) => {
     const effects = supervisor.step(event)

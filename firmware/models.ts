@@ -203,15 +203,20 @@ export async function damagedModels(config: Config): Promise<Problem[]> {
   return problems.flat().filter(({ absent }) => !absent)
 }
 
-/**
- * What no waiting makes right: a door does not start with it.
- * @throws ModelError for an embedder that there is none of, one without the thresholds asked for, or liveness without its nets.
- */
-export async function checkChoice(config: Config): Promise<void> {
+/** @throws ModelError for an embedder that there is none of, or one without the thresholds asked for. */
+export function checkEmbedder(config: Config): void {
   const manifest = readManifest(config)
   const { embedder } = config.recognizer
   checkEmbedderName(embedder, manifest)
   if (embedder !== 'auto') thresholdsOf(config, findModel(manifest, embedder))
+}
+
+/**
+ * What no waiting makes right: a door does not start with it.
+ * @throws ModelError for an embedder that cannot be used, or liveness without its nets.
+ */
+export async function checkChoice(config: Config): Promise<void> {
+  checkEmbedder(config)
   await checkLiveness(config)
 }
 

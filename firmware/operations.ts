@@ -5,6 +5,7 @@ import { serveMetrics } from './adapters/metrics-prometheus.js'
 import { serveStatus, statusSockets } from './adapters/status-socket.js'
 import { Accountant } from './app/account.js'
 import { metricsOf } from './app/metrics.js'
+import type { RejectedConfig } from './app/supervisor-types.js'
 import type { Config } from './config.js'
 import { packageVersion } from './home.js'
 import type { Clock, Log } from './ports.js'
@@ -21,11 +22,20 @@ export interface Operations {
 }
 
 /** Never rejects. The store's claim is held already. */
-export async function openOperations(config: Config, { clock, log }: { clock: Clock; log: Log }): Promise<Operations> {
+export async function openOperations(
+  config: Config,
+  { clock, log, rejected }: { clock: Clock; log: Log; rejected?: RejectedConfig | undefined },
+): Promise<Operations> {
   const { device, mqtt, store, metrics } = config
   const version = packageVersion()
   const accountant = new Accountant(
-    { version, device, pid: process.pid, ...(mqtt.url !== '' && { broker: new URL(mqtt.url).host }) },
+    {
+      version,
+      device,
+      pid: process.pid,
+      ...(mqtt.url !== '' && { broker: new URL(mqtt.url).host }),
+      ...(rejected && { rejected }),
+    },
     clock,
   )
   const mark = markRunning(`${store.path}.running`)

@@ -10,7 +10,7 @@ import type { Mode } from '../domain/rules.js'
 import type { Broker, Clock } from '../ports.js'
 import type { HealthTopic } from './health.js'
 import type { StoreAccount } from './store-watch.js'
-import type { StateReport } from './supervisor-types.js'
+import type { RejectedConfig, StateReport } from './supervisor-types.js'
 
 export interface AccountFacts {
   readonly version: string
@@ -18,6 +18,7 @@ export interface AccountFacts {
   readonly pid: number
   /** `host:port` of the broker; undefined where none is configured. */
   readonly broker?: string
+  readonly rejected?: RejectedConfig
 }
 
 /** An event as people want to see it at a glance. */

@@ -14,6 +14,15 @@ import type { CommandCounts } from './commands.js'
 import type { EnrollingOptions, EnrolmentAnswer } from './enrolling.js'
 import type { CameraStatus, FromRecognizer, Health } from './messages.js'
 
+/** A configuration that cannot be used, while the last good one guards the door. */
+export interface RejectedConfig {
+  readonly file: string
+  /** What is wrong with it, in one line. */
+  readonly reason: string
+  /** When the one in use guarded the door for the first time, ISO 8601 UTC. */
+  readonly since: string
+}
+
 export interface SupervisorOptions {
   readonly door: DoorOptions
   readonly visits: VisitsOptions
@@ -37,6 +46,7 @@ export interface SupervisorOptions {
   readonly snapshots: boolean
   readonly enrolment: EnrollingOptions
   readonly camera: CameraCareOptions
+  readonly rejected?: RejectedConfig
 }
 
 export type Timer = DoorTimer | SessionTimer | SignalTimer | LadderTimer
@@ -121,6 +131,8 @@ export interface StateReport {
   readonly rules: RulesState
   readonly clock: 'ok' | 'untrusted'
   readonly tamper: boolean
+  /** The file cannot be used. */
+  readonly configuration?: 'last_good'
   readonly engine?: string
   readonly embedder?: string
   readonly threshold?: number

@@ -18,7 +18,7 @@ import { RecognizerTold } from './recognizer-told.js'
 import { Signals } from './signals.js'
 import type { Effect, StateReport, SupervisorEvent, SupervisorOptions, Timer } from './supervisor-types.js'
 
-import { record, toldBy, toldOfStore } from './told.js'
+import { record, toldBy, toldOfConfig, toldOfStore } from './told.js'
 
 export type * from './supervisor-types.js'
 
@@ -56,6 +56,7 @@ export class Supervisor {
       store: 'ok',
       ...this.#accessReport(),
       tamper: false,
+      ...(options.rejected && { configuration: 'last_good' }),
     }
   }
 
@@ -89,6 +90,7 @@ export class Supervisor {
             ...(event.bolted !== undefined && { thrown: event.bolted }),
           }),
           record(startedEvent(this.#report.mode, event.after)),
+          ...toldOfConfig(this.#options.rejected),
           ...(event.tampered ? this.#tamper(true) : []),
         ]
       case 'tick':

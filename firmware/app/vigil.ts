@@ -153,8 +153,10 @@ function progressOf(event: SupervisorEvent, effects: readonly Effect[], now: num
   return { type: 'frames', count: event.message.health.frames, now }
 }
 
-const statusOf = ({ door, camera, recognizer, people, store, mode }: StateReport): string =>
+const statusOf = ({ door, camera, recognizer, people, store, mode, configuration }: StateReport): string =>
   [
+    // First, since systemctl cuts the line at the terminal's edge.
+    ...(configuration === undefined ? [] : ['THE CONFIGURATION CANNOT BE USED: guarding with the last good one']),
     `door ${door}`,
     `camera ${recognizer === 'running' ? camera : `waits: recognizer ${recognizer}`}`,
     `${people} ${people === 1 ? 'person' : 'people'}`,

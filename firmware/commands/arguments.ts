@@ -38,9 +38,14 @@ const folders = ['data', 'cache', 'from']
 const parse = <O extends Options>(args: string[], options: O) =>
   parseArgs({ args, options: { ...options, ...common }, allowPositionals: true, strict: true })
 
-/** `--config FILE`, else the installed configuration, else the defaults; then variables. */
+/** `--config FILE`, else the installed configuration, else none. */
+export const configFile = (file: string | undefined): string | undefined =>
+  file ?? (isThere(installedConfig) ? installedConfig : undefined)
+
+/** That file, else the defaults; then variables. */
 export function readConfig(file: string | undefined): Config {
-  return loadConfig(file !== undefined ? [file] : isThere(installedConfig) ? [installedConfig] : [])
+  const path = configFile(file)
+  return loadConfig(path === undefined ? [] : [path])
 }
 
 /** One in a folder that may not be entered is not missing: the defaults would guard another door. */

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { loadRecognizer, native } from '../adapters/recognizer-native.js'
+import type { Account } from '../app/account.js'
 import { wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { withoutPasswords } from '../domain/addresses.js'
@@ -19,16 +20,25 @@ import { hostFindings } from './doctor-host.js'
 import { livenessFindings, modelFindings } from './doctor-models.js'
 import { storeFindings } from './doctor-store.js'
 import { type Finding, fault, faultOf, note, ok } from './findings.js'
+import { askAccount, askedBeside } from './last-good.js'
 import { closedToUs, serviceFindings } from './service-reads.js'
 import { runningFindings } from './service-unit.js'
 
-const usage = `usage: facelatch doctor [--config FILE] [--json]
+const usage = `usage: facelatch doctor [--config FILE] [--last-good FILE] [--json]
 What this machine has and lacks, each with its remedy. Exit code 1 when something the door needs is missing.`
 
 export async function main(args: string[]): Promise<number> {
-  const { values, positionals } = readArguments(args, { json: { type: 'boolean' } }, usage)
+  const options = { json: { type: 'boolean' }, 'last-good': { type: 'string' } } as const
+  const { values, positionals } = readArguments(args, options, usage)
   if (positionals.length > 0) throw wrongUsage(usage.split('\n')[0]!)
-  const config = readConfig(values.config)
+  const tell = (finding: Finding) => console.log(values.json ? JSON.stringify(finding) : line(finding))
+  let config: Config
+  try {
+    config = readConfig(values.config)
+  } catch (error) {
+    for (const finding of standsIn(await askedBeside(values.config, values['last-good']))) tell(finding)
+    throw error
+  }
   const findings: Finding[] = []
   const closed = closedToUs(config)
   const models = [modelFindings, livenessFindings, engine]
@@ -36,6 +46,7 @@ export async function main(args: string[]): Promise<number> {
   for (const check of [
     machine,
     async () => runningFindings(values.config),
+    async (config: Config) => standsIn(await askAccount(config).catch(() => undefined)),
     (config: Config) => serviceFindings(config, values.config),
     nativeAddon,
     ...(closed.length > 0 ? [async () => notLookedAt(closed)] : models),
@@ -50,7 +61,7 @@ export async function main(args: string[]): Promise<number> {
   ]) {
     for (const finding of await check(config)) {
       findings.push(finding)
-      console.log(values.json ? JSON.stringify(finding) : line(finding))
+      tell(finding)
     }
   }
   return findings.some(({ level }) => level === 'fault') ? 1 : 0
@@ -59,6 +70,14 @@ export async function main(args: string[]): Promise<number> {
 const signs = { ok: 'ok   ', note: 'note ', fault: 'FAULT' }
 const line = ({ check, level, what, remedy }: Finding) =>
   `${signs[level]} ${check.padEnd(9)} ${what}${remedy ? ` → ${remedy}` : ''}`
+
+/** The running door does without what was configured. */
+const standsIn = (account: Account | undefined): Finding[] => {
+  const { rejected } = account ?? {}
+  if (rejected === undefined) return []
+  const what = `${rejected.file} could not be used when the door was started: the last good one, in use since ${rejected.since}, guards it`
+  return [fault('config', what, 'facelatch config check; correct it, then: systemctl restart facelatch')]
+}
 
 const notLookedAt = (closed: readonly string[]): Finding[] => [
   note('rights', `models, engine and store were not looked at: ${closed.join(', ')}: EACCES`, 'sudo facelatch doctor'),

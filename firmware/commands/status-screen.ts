@@ -3,16 +3,19 @@ import type { Account, Topics } from '../app/account.js'
 import type { StateReport } from '../app/supervisor-types.js'
 import { mebibytes } from '../domain/units.js'
 
+import { rejectedLine } from './last-good.js'
+
 export interface Screen {
   readonly text: string
   readonly problems: readonly string[]
 }
 
-export function screen(account: Account): Screen {
+/** `more`: problems that the account does not tell of. */
+export function screen(account: Account, more: readonly string[] = []): Screen {
   const { topics } = account
   const state: Partial<StateReport> = topics.state ?? {}
   const alarms = alarmsOf(topics)
-  const problems = problemsOf(account, state, alarms)
+  const problems = [...problemsOf(account, state, alarms), ...more]
   const rows: [subject: string, ...what: (string | undefined)[]][] = [
     ['facelatch', account.version, account.device.name, `pid ${account.pid}`, `up ${duration(account.uptimeSeconds)}`],
     [
@@ -54,12 +57,13 @@ export function screen(account: Account): Screen {
 const alarmsOf = ({ 'alarm/state': alarms = {} }: Topics) => Object.keys(alarms).filter((name) => alarms[name])
 
 function problemsOf(
-  { topics, broker, connected, store }: Account,
+  { topics, broker, connected, store, rejected }: Account,
   state: Partial<StateReport>,
   alarms: readonly string[],
 ): string[] {
   const fault = topics['fan/state']?.fault
   return [
+    ...(rejected === undefined ? [] : [rejectedLine(rejected)]),
     ...alarms.map((name) => `alarm: ${name.replace('_', ' ')}`),
     ...(state.camera === 'fault' ? ['the camera gives no pictures: nobody is recognised, the exit button works'] : []),
     ...(state.camera === 'ended' ? ['the recording before the camera has ended'] : []),

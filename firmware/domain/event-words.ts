@@ -76,6 +76,11 @@ export const eventWords: Readonly<Record<EventType, EventWords>> = {
     'The access rules cannot be used',
     'The last good ones stay in force. "facelatch rules check" says what is wrong.',
   ),
+  config_rejected: words(
+    '967d75ef96a3ba4589e9ef12ee36c684',
+    'The configuration cannot be used',
+    'The last good one guards the door: what was changed since is not in force. "facelatch config check" says what is wrong.',
+  ),
   clock_jumped: words('6b4a5e830905223182aca0204ed7a61e', 'The clock was set', 'Rules with times go by the new time.'),
   clock_untrusted: words(
     'e5fa58b0bf2e3872588320d9dcf69c93',

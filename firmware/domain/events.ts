@@ -16,6 +16,7 @@ export const eventTypes = [
   'mode_changed',
   'rules_loaded',
   'rules_rejected',
+  'config_rejected',
   'clock_jumped',
   'clock_untrusted',
   'clock_trusted',

@@ -345,9 +345,21 @@ t.test('systemd', { skip: nspawnMissing() }, async (t) => {
     t.pass('it is back by itself')
 
     const [good, bad] = [config(), '{']
+    const kept = '/var/lib/facelatch/config.last-good.json'
+    machine.write('/etc/facelatch/config.json', bad)
+    await machine.said('systemctl', 'restart', service)
+    await press(machine)
+    t.pass('a broken configuration: the last good one guards the door')
+    t.match(await machine.property(service, 'StatusText'), /^THE CONFIGURATION CANNOT BE USED/)
+    t.equal(await machine.said('stat', '-c', '%a %U', kept), '600 facelatch')
+    const { code, stdout } = await machine.run('facelatch', 'status')
+    t.equal(code, 1)
+    t.match(stdout, /^PROBLEMS +the configuration \/etc\/facelatch\/config\.json cannot be used: .*the last good one/m)
     for (const then of ['corrected', 'stopped']) {
       machine.write('/etc/facelatch/config.json', bad)
-      await machine.run('systemctl', 'restart', service)
+      await machine.said('systemctl', 'stop', service)
+      await machine.said('rm', kept)
+      await machine.run('systemctl', 'start', service)
       await eventually('it waits', waiting)
       t.equal(await machine.property(service, 'ExecMainStatus'), '2')
       if (then === 'stopped') break

@@ -1,6 +1,15 @@
 /** The package as it ships, under a systemd of its own: installed, upgraded in mid-enrolment, taken back, removed, purged. */
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -235,6 +244,8 @@ t.test('a life of the package', async (t) => {
   await t.test('an upgrade does not stop who tries again', async (t) => {
     const good = readFileSync(join(tree, 'etc/facelatch/config.json'), 'utf8')
     writeFileSync(join(tree, 'etc/facelatch/config.json'), '{')
+    // With it the door would be guarded.
+    rmSync(join(tree, 'var/lib/facelatch/config.last-good.json'))
     t.not((await inside('systemctl', 'restart', 'facelatch')).code, 0)
     t.match((await inside('dpkg', '--install', second)).stderr, /not guarding, as before: it is tried again/)
     t.equal((await inside('systemctl', 'is-active', 'facelatch-again.timer')).stdout.trim(), 'active')

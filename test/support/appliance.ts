@@ -75,13 +75,18 @@ export interface Appliance {
   stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>
 }
 
-/** `within`: a command that runs the appliance in surroundings of its own, such as another network. */
-export function startAppliance(t: Owner, home: Home, within: readonly string[] = []): Appliance {
+/** `within`: a command that runs the appliance in surroundings of its own, such as another network. `more`: arguments of `run`. */
+export function startAppliance(
+  t: Owner,
+  home: Home,
+  within: readonly string[] = [],
+  more: readonly string[] = [],
+): Appliance {
   let said = ''
   const before = existsSync(home.gpioLog) ? readFileSync(home.gpioLog, 'utf8').length : 0
   const child = spawnChild(
     t,
-    [...within, 'env', '-u', 'NODE_OPTIONS', process.execPath, cli, 'run', '--config', home.config],
+    [...within, 'env', '-u', 'NODE_OPTIONS', process.execPath, cli, 'run', '--config', home.config, ...more],
     'pipe',
   )
   child.stderr!.on('data', (chunk: Buffer) => {
