@@ -2,7 +2,6 @@
 import type { Account, Topics } from '../app/account.js'
 import type { StateReport } from '../app/supervisor-types.js'
 import { mebibytes } from '../domain/units.js'
-
 import { rejectedLine } from './last-good.js'
 
 export interface Screen {
