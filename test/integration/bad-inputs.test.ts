@@ -316,13 +316,20 @@ t.test('store', async (t) => {
   t.match(told, { aside: /facelatch.db.damaged-/, backup: null })
   t.same(readFileSync(told!.aside as string), Buffer.alloc(8192, 'x'), 'the damaged file is kept as it was')
   await guarding.stop()
+  const shut = makeHome(t, { store: { path: '/proc/facelatch.db' } })
   expect(
     t,
     'a store that cannot be written',
-    await facelatch(['run', '--config', makeHome(t, { store: { path: '/proc/facelatch.db' } }).config]),
+    await facelatch(['people', 'add', 'Ada', '--images', corrupt.folder, '--config', shut.config]),
     1,
     /\/proc\/facelatch.db: cannot be made there \(ENOENT\): correct store.path/,
   )
+  const without = startAppliance(t, shut)
+  await until('the door is guarded without it', () => /guarding the door/.test(without.log()))
+  t.match(without.log(), /\/proc\/facelatch.db: cannot be made there/)
+  await without.input('exit', 1)
+  t.equal(without.lines('lock').at(-1)?.value, 1, 'the exit button works')
+  await without.stop()
 })
 
 t.test('broker', async (t) => {
