@@ -17,7 +17,11 @@ export function writeDurably(path: string, text: string, mode = 0o600): void {
     closeSync(file)
   }
   renameSync(fresh, path)
-  // The new name is durable once the folder is.
+  syncFolder(path)
+}
+
+/** A new name is on the disk once its folder is. */
+export function syncFolder(path: string): void {
   const folder = openSync(dirname(path), 'r')
   try {
     fsyncSync(folder)
@@ -37,10 +41,10 @@ export async function writeDurablyAside(path: string, text: string, mode = 0o600
     await file.close()
   }
   await rename(fresh, path)
+  await syncFolderAside(path)
+}
+
+export async function syncFolderAside(path: string): Promise<void> {
   const folder = await open(dirname(path), 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
+  await folder.sync().finally(() => folder.close())
 }

@@ -34,6 +34,8 @@ interface Attempt {
   readonly clientId?: string
 }
 
+export const portOf = ({ protocol, port }: URL): number => Number(port || (protocol === 'mqtts:' ? 8883 : 1883))
+
 /** Throws for what no broker can ever mend. Taken apart here, since the library lets the URL's user win over ours. */
 export function endpoint(options: EndpointOptions): Endpoint {
   const url = URL.canParse(options.url) ? new URL(options.url) : undefined
@@ -52,7 +54,7 @@ export function endpoint(options: EndpointOptions): Endpoint {
   const result: Endpoint = {
     protocol: secure ? 'mqtts' : 'mqtt',
     host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? (secure ? 8883 : 1883) : Number(url.port),
+    port: portOf(url),
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
   }

@@ -2,6 +2,7 @@
 import { readdirSync, rmSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { syncFolderAside } from '../durable-file.js'
 
 /** Written under such a name and renamed when whole: NAME.PID.tmp, with or without a dot before it. */
 const unfinished = /\.(\d+)\.tmp$/
@@ -24,6 +25,7 @@ export async function placeWhole(
     const written = await open(path, 'r')
     await written.sync().finally(() => written.close())
     await rename(path, join(folder, file))
+    await syncFolderAside(path)
     return undefined
   } finally {
     await rm(path, { force: true })

@@ -8,10 +8,10 @@
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { copyFile, open as openFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { syncFolder } from '../durable-file.js'
 import { StoreError } from '../ports.js'
 import { checkOwner, type DatabaseFile, openDatabaseFile, type StatementHook, transaction } from './store-connection.js'
 import { corrupt, inWords, withoutRemedy } from './store-errors.js'
-import { syncFolder } from './store-key.js'
 import { readForgotten, removeForgotten } from './store-salvage.js'
 
 export interface BackupFile {

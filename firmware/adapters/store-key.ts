@@ -18,8 +18,8 @@ import {
   statSync,
   writeSync,
 } from 'node:fs'
-import { dirname } from 'node:path'
 import { findCredential } from '../credentials.js'
+import { syncFolder } from '../durable-file.js'
 import { StoreError } from '../ports.js'
 import { deriveKey, secretLength, type VaultKey } from './store-vault.js'
 
@@ -128,16 +128,6 @@ function writeDraft(path: string, secrets: readonly Buffer[]): string {
   } catch (error) {
     rmSync(draft, { force: true })
     throw unwritable(path, error)
-  }
-}
-
-/** A new name is on the disk once its folder is. */
-export function syncFolder(path: string): void {
-  const folder = openSync(dirname(path), 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
   }
 }
 

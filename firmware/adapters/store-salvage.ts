@@ -8,10 +8,10 @@
 import { closeSync, constants, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { NewEvent } from '../domain/events.js'
 import { nameKey } from '../domain/names.js'
+import { syncFolder } from '../durable-file.js'
 import type { Log, NewTemplate, Person, Template } from '../ports.js'
 import type { Statements } from './store-connection.js'
 import type { Keyring } from './store-key.js'
-import { syncFolder } from './store-key.js'
 import { noteName } from './store-names.js'
 import { findPerson, insertTemplate } from './store-people.js'
 

@@ -73,7 +73,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const folder = backupFolder(options)
   const connection = await openConnection({
     path,
-    expected: options.expected || hadStore(path, folder),
+    expected: options.expected ?? hadStore(path, folder),
     busyTimeout,
     checkUpTo: options.checkUpTo ?? checkUpTo,
     ...(onStatement && { onStatement }),

