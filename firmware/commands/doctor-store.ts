@@ -22,9 +22,16 @@ export async function storeFindings(config: Config, file?: string): Promise<Find
       () => true,
       () => false,
     )
-    return writable
-      ? [note('store', `${path} is made at the first start`, 'nothing to do')]
-      : [fault('store', `${folder} cannot be written`, 'change its owner, or set store.path')]
+    if (!writable) return [fault('store', `${folder} cannot be written`, 'change its owner, or set store.path')]
+    return [
+      folder === dirname(path)
+        ? note('store', `${path} is made at the first start`, 'nothing to do')
+        : note(
+            'store',
+            `${dirname(path)} is missing, and nothing is kept until it is there`,
+            'create it, or mount its disk',
+          ),
+    ]
   }
   try {
     const opened = await openConfigured(config, 'silent')

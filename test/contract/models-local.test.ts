@@ -1,8 +1,9 @@
 /** What users convert and measure stays theirs, whatever a new version brings. */
+import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { keepModel, keepThreshold, localFile, withLocal } from '../../firmware/adapters/models-local.js'
+import { keepModel, keepThreshold, localFile, readLocal, withLocal } from '../../firmware/adapters/models-local.js'
 import {
   findModel,
   livenessNets,
@@ -11,6 +12,7 @@ import {
   type ModelEntry,
 } from '../../firmware/adapters/models-manifest.js'
 import { root } from '../support/appliance.js'
+import { makeProgram } from '../support/program.js'
 
 const shipped = loadManifest(join(root, 'models/manifest.json'))
 const measured = (similarity: number) => ({ similarity, basis: 'measured here' })
@@ -108,4 +110,20 @@ t.test('a file with a fault is refused with its name, the key and the remedy', a
     t.throws(() => withLocal(shipped, folder), expected)
     t.equal(readFileSync(localFile(folder), 'utf8'), text, 'and stays as it was')
   }
+})
+
+t.test("what was measured in a checkout becomes the release's, and nothing else is changed", async (t) => {
+  const program = makeProgram(t)
+  program.measure('dlib-resnet', 0.9)
+  keepModel(program.built, first)
+  program.measure('facenet', 0.7)
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(program.folder, 'dist/tools/models/adopt.js')], {
+    encoding: 'utf8',
+  })
+  t.equal(status, 0, stderr)
+  t.equal(stdout, 'dlib-resnet (nearest): 0.9\n')
+  const wanted = structuredClone(shipped)
+  findModel(wanted, 'dlib-resnet').threshold = { similarity: 0.9, basis: 'measured elsewhere' }
+  t.same(loadManifest(join(program.folder, 'models/manifest.json')), wanted)
+  t.match(readLocal(program.built), { converted: [{ name: 'facenet' }], measured: [{ model: 'facenet' }] })
 })

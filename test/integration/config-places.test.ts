@@ -24,7 +24,10 @@ t.test('a store that cannot be made is refused, as run refuses it', async (t) =>
     if (path.startsWith(plain)) t.not((await facelatch(['run', '--config', config])).code, 0)
   }
   const folder = temporaryDirectory(t)
-  t.match(await check(makeHome(t, { store: { path: join(folder, 'a/b/facelatch.db') } }).config), { code: 0 })
+  const { config } = makeHome(t, { store: { path: join(folder, 'a/b/facelatch.db') } })
+  t.match(await check(config), { code: 0 })
+  const { stdout } = await facelatch(['doctor', '--config', config])
+  t.match(stdout, `${join(folder, 'a/b')} is missing, and nothing is kept until it is there`)
   t.match(await check(makeHome(t, { store: { path: join(folder, 'a/facelatch.db') } }).config), {
     stderr: /its folder is missing, .*create .*\/a, or mount/,
   })
