@@ -15,6 +15,7 @@ import { keepStore } from './adapters/store-keeper.js'
 import { deferred } from './app/deferred.js'
 import { createEffects } from './app/effects.js'
 import { enrollingOptions } from './app/enrolling.js'
+import { messageOf } from './app/errors.js'
 import { peopleFollower } from './app/follow-people.js'
 import { GalleryFeed } from './app/gallery-feed.js'
 import { createHomeAssistant } from './app/home-assistant.js'
@@ -288,7 +289,7 @@ async function start(
     void followPeople()
   }, galleryPollMs)
   if (driverFor(config) === 'simulated') mainLog.warn('the lines are simulated: no real strike is driven')
-  for (const warning of await warnings(config)) mainLog.warn(warning)
+  for (const warning of await warnings(config).catch((error) => [messageOf(error)])) mainLog.warn(warning)
   const housekeeping = new Housekeeping(storeJobs(store, clock, { ...config.store, schedule: config.schedule }), {
     ...{ store, clock, log: log('night'), scheduler: createCronScheduler(log('cron')) },
     record: (event) => recorder.record(event),

@@ -212,7 +212,7 @@ export function checkEmbedder(config: Config): void {
 }
 
 /**
- * What no waiting makes right: a door does not start with it.
+ * What no waiting makes right: nobody is recognized with it.
  * @throws ModelError for an embedder that cannot be used, or liveness without its nets.
  */
 export async function checkChoice(config: Config): Promise<void> {

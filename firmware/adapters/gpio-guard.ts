@@ -53,9 +53,9 @@ export async function guardLock(gpio: GuardableGpio, options: GuardOptions): Pro
   }
 
   const start = async (): Promise<void> => {
-    const child = spawnGuard(gpio, options)
-    guard = child
     unheard = undefined
+    const child = await born(spawnGuard(gpio, options))
+    guard = child
     // A pipe to a guard that has ended fails; its end is dealt with below.
     child.stdin!.on('error', () => {})
     if (powered) tell('1')
@@ -80,12 +80,12 @@ export async function guardLock(gpio: GuardableGpio, options: GuardOptions): Pro
       respawn()
     })
   }
-  const respawn = () =>
+  const respawn = (complained?: string) =>
     clock.after(respawnMs, () => {
       if (closing) return
-      start().catch((error: Error) => {
-        log.error(error.message)
-        respawn()
+      start().catch(({ message }: Error) => {
+        if (message !== complained) log.error(message)
+        respawn(message)
       })
     })
 
@@ -142,6 +142,14 @@ export async function guardLock(gpio: GuardableGpio, options: GuardOptions): Pro
       }
     },
   }
+}
+
+/** Rejects with what the system says where there is no such process: such a child has no pipes, and a signal to it is for others. */
+async function born(child: ChildProcess): Promise<ChildProcess> {
+  if (child.pid !== undefined) return child
+  const [{ code, message }] = (await once(child, 'error')) as [NodeJS.ErrnoException]
+  const remedy = code === 'ENOENT' || code === 'EACCES' ? `; ${nativeRemedy()}` : ''
+  throw new Error(`the guard of the strike did not start: ${message}${remedy}`)
 }
 
 /** Whether it has ended, at the latest after `patienceMs`. */

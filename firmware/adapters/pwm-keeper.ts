@@ -26,6 +26,7 @@ export function keepCool(pwm: SysfsPwm): Pwm {
   })
   // Without it the fan is still driven; it is the death of this process that nobody sees to.
   child.on('error', () => {})
+  if (child.pid === undefined) return pwm
   child.stdin.on('error', () => {})
   child.unref()
   return {
@@ -34,7 +35,7 @@ export function keepCool(pwm: SysfsPwm): Pwm {
     drive: (percent) => pwm.drive(percent),
     rpm: () => pwm.rpm(),
     async release() {
-      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+      if (child.exitCode === null && child.signalCode === null) {
         child.ref()
         const left = once(child, 'exit', { signal: AbortSignal.timeout(patienceMs) }).catch(() => {})
         child.stdin.end()

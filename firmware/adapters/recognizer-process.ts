@@ -93,7 +93,8 @@ export function createRecognizerProcess<In extends object, Out>(
       child = mine
       listen(mine, gone)
     } catch (error) {
-      mine?.kill('SIGKILL')
+      // One without a pid was never there: Node 20 sends such a child's signals to this process's own group.
+      if (mine?.pid !== undefined) mine.kill('SIGKILL')
       gone(`it cannot be started: ${(error as Error).message}`)
     }
   }

@@ -20,13 +20,17 @@ export async function main(args: string[]): Promise<number> {
     ? chooseConfig(values.config, kept)
     : { config: readConfig(values.config) }
   if (rejected) log.error(rejectedLine(rejected))
+  let recognizes = true
   try {
     await checkChoice(config)
   } catch (error) {
-    throw wrongUsage(messageOf(error))
+    // Watched by somebody, it is refused. A service still has an exit button: its recognizer is refused alone, again and again.
+    if (kept === undefined) throw wrongUsage(messageOf(error))
+    recognizes = false
+    log.error(`nobody is recognized: ${messageOf(error)}`)
   }
   const supervisor = await runSupervisor(config, level, rejected)
-  if (kept && text !== undefined)
+  if (kept && text !== undefined && recognizes)
     await keepLastGood(kept, text).catch((error: unknown) =>
       log.warn(`the configuration in use cannot be kept as the last good one: ${messageOf(error)}`),
     )

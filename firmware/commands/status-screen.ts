@@ -66,7 +66,11 @@ function problemsOf(
     ...alarms.map((name) => `alarm: ${name.replace('_', ' ')}`),
     ...(state.camera === 'fault' ? ['the camera gives no pictures: nobody is recognised, the exit button works'] : []),
     ...(state.camera === 'ended' ? ['the recording before the camera has ended'] : []),
-    ...(state.recognizer === 'down' ? ['the recognizer is down and is being started again'] : []),
+    ...(state.recognizer === 'down'
+      ? [
+          'the recognizer is down and is being started again: nobody is recognised, the exit button works; facelatch doctor',
+        ]
+      : []),
     ...(state.store === 'fault' ? ['events cannot be kept: see the log for what the store says'] : []),
     ...(store?.problems ?? []),
     ...(state.rules === 'last_good' || state.rules === 'none'

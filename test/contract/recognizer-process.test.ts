@@ -41,9 +41,12 @@ t.test('no descriptors are left for its channels', async (t) => {
   const from = (path: string) => JSON.stringify(join(root, 'dist/firmware/adapters', path))
   writeFileSync(
     script,
-    `import { openSync, closeSync } from 'node:fs'
+    `import { ChildProcess } from 'node:child_process'
+import { openSync, closeSync } from 'node:fs'
 import { systemClock } from ${from('clock-system.js')}
 import { createRecognizerProcess } from ${from('recognizer-process.js')}
+// Of a child that never was, the number is any process's: with 0, all of this one's group.
+ChildProcess.prototype.kill = function () { if (this.pid === undefined) console.log('a signal for nobody knows whom') }
 const log = { debug() {}, info() {}, warn() {}, error() {} }
 const taken = []
 const options = { module: '/dev/null', greeting: {}, silenceMs: 60000, delay: () => 50, steadyMs: 60000, clock: systemClock, log }
@@ -56,7 +59,13 @@ try { for (;;) taken.push(openSync('/dev/null', 'r')) } catch {}
 recognizer.start()
 `,
   )
-  const { code, stdout, stderr } = await run('sh', ['-c', `ulimit -n 64; exec ${process.execPath} ${script}`])
+  const { code, stdout, stderr } = await run('setsid', [
+    '--wait',
+    'sh',
+    '-c',
+    `ulimit -n 64; exec ${process.execPath} ${script}`,
+  ])
   t.equal(code, 0, stderr)
   t.match(stdout, /^it cannot be started: |EMFILE/)
+  t.notMatch(stdout, /nobody knows whom/)
 })
