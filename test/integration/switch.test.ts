@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { root } from '../support/appliance.js'
 import { bootMachine, eventually, nspawnMissing } from '../support/nspawn.js'
 
@@ -12,6 +12,7 @@ t.setTimeout(900_000)
 const service = 'facelatch.service'
 const watch = 'facelatch-switch.service'
 const base = '/usr/lib/facelatch'
+const trial = `${base}/trial`
 const settings = {
   device: { id: 'door' },
   camera: { source: 'v4l2:/dev/video9' },
@@ -25,11 +26,14 @@ exec $as ${base}/node/bin/node ${base}/dist/firmware/cli.js "$@"
 `
 /** Everything of it works, but that it never gets ready, nor hears that it shall stop. */
 const hanging = facelatch.replace('\n', '\ntrap \'\' TERM\nwhile [ "$1" = run ]; do sleep 1; done\n')
+/** Everything of it works, but that it dies as soon as it shall guard the door. */
+const dying = facelatch.replace('\n', '\n[ "$1" != run ] || exit 1\n')
 const change = readFileSync(join(root, 'packaging/switch'), 'utf8')
 const files = {
   '/usr/bin/facelatch': `#!/bin/sh\nexec ${base}/current/facelatch "$@"\n`,
   '/etc/facelatch/config.json': JSON.stringify(settings),
   [`${base}/switch`]: change,
+  [`${base}/package/switch`]: change,
   [`${base}/releases/1/facelatch`]: facelatch,
   [`${base}/releases/2/facelatch`]: facelatch,
   [`${base}/releases/3/facelatch`]: hanging,
@@ -57,12 +61,13 @@ t.test('from release to release', { skip: nspawnMissing() }, async (t) => {
 
   // The former release was tidied away.
   machine.write(`${base}/releases/1/facelatch`, facelatch, 0o755)
-  machine.write(`${base}/releases/3/facelatch`, hanging, 0o755)
   for (const [what, when, to] of [
     ['while the old release stops', `systemctl is-active --quiet ${service}`, '1'],
     ['while the new one starts', `[ "$(readlink ${base}/current)" = releases/2 ]`, '1'],
   ] as const)
     await t.test(`killed ${what}`, async (t) => {
+      machine.write(`${base}/releases/1/facelatch`, facelatch, 0o755)
+      machine.write(`${base}/releases/2/facelatch`, facelatch, 0o755)
       await starts('2')
       await machine.said('systemctl', 'restart', service)
       const before = await machine.supervisor()
@@ -75,9 +80,62 @@ t.test('from release to release', { skip: nspawnMissing() }, async (t) => {
       })
       t.match(await current(), /^releases\/[12]$/)
       await eventually('nobody watches any more', async () => (await state(watch)) === 'inactive')
+      t.equal((await machine.run('test', '-e', trial)).code, 1, 'seen through')
     })
 
+  await t.test('killed while one starts that does not get ready', async (t) => {
+    machine.write(`${base}/releases/1/facelatch`, facelatch, 0o755)
+    machine.write(`${base}/releases/4/facelatch`, dying, 0o755)
+    await starts('1')
+    await machine.said('systemctl', 'restart', service)
+    const [{ code }] = await Promise.all([switchTo('4'), kill(`[ "$(readlink ${base}/current)" = releases/1 ]`)])
+    t.not(code, 0, 'it was killed')
+    await eventually('the former one is back', async () => (await current()) === 'releases/1')
+    await eventually('and guards the door', async () => (await state(service)) === 'active')
+    await eventually('nobody watches any more', async () => (await state(watch)) !== 'active')
+    t.equal((await machine.run('test', '-e', trial)).code, 1, 'seen through')
+  })
+
+  /** What a power cut leaves, and the boot after it. */
+  const cutOff = async (t: Test, inUse: string, change: string) => {
+    machine.write(`${base}/releases/4/facelatch`, dying, 0o755)
+    await machine.run('systemctl', 'stop', service)
+    await starts(inUse)
+    machine.write(trial, `${change}\n`)
+    await machine.run('systemctl', 'enable', service)
+    await machine.run('systemctl', 'start', '--no-block', service)
+    const { code } = await machine.run('systemctl', 'start', 'facelatch-trial.service')
+    t.equal((await machine.run('test', '-e', trial)).code, 1, 'seen through')
+    return { code, said: await machine.journal('facelatch-trial.service') }
+  }
+  await t.test('a power cut with one in use that does not get ready', async (t) => {
+    const { code, said } = await cutOff(t, '4', '4 1')
+    t.not(code, 0, 'whoever looks at failed units sees it')
+    t.match(said, /the change from 1 to 4 was cut off/)
+    t.match(said, /4 was not ready within 90 seconds/)
+    t.match(said, /1 is guarding the door again/)
+    t.equal(await current(), 'releases/1')
+    t.equal(await state(service), 'active')
+  })
+  await t.test('a power cut before it was in use, and one after it was ready', async (t) => {
+    machine.write(`${base}/releases/2/facelatch`, facelatch, 0o755)
+    t.match((await cutOff(t, '1', '4 1')).said, /1 is guarding the door again/)
+    t.equal(await current(), 'releases/1')
+    const { code, said } = await cutOff(t, '2', '2 1')
+    t.equal(code, 0)
+    t.match(said, /2 is guarding the door/)
+    t.equal(await current(), 'releases/2')
+  })
+  await t.test('a power cut that left nothing to go by', async (t) => {
+    const { code } = await cutOff(t, '2', '')
+    t.equal(code, 0)
+    t.equal(await current(), 'releases/2')
+    t.equal(await state(service), 'active')
+    machine.write(`${base}/releases/1/facelatch`, facelatch, 0o755)
+  })
+
   await t.test('a release that hangs is taken back, without waiting for it to hear', async (t) => {
+    machine.write(`${base}/releases/3/facelatch`, hanging, 0o755)
     await starts('1')
     await machine.said('systemctl', 'restart', service)
     const { code, stderr } = await switchTo('3', '3')
