@@ -1,6 +1,7 @@
 /** Keeps the door's mode over a restart and a power cut: one word in a file that is replaced, never rewritten. */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { awaitedMount } from '../awaited-mount.js'
 import { writeDurably } from '../durable-file.js'
 import type { Log, ModeKeeper } from '../ports.js'
 
@@ -39,7 +40,7 @@ function read(path: string, log: Log): KeptMode | undefined {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     // A folder that is missing may be mounted later.
-    return code === 'ENOENT' && existsSync(dirname(path)) ? 'normal' : undefined
+    return code === 'ENOENT' && existsSync(dirname(path)) && !awaitedMount(path) ? 'normal' : undefined
   }
   if (text === 'normal' || text === 'lockdown') return text
   log.error(`the kept mode ${path} is damaged: the door starts in lockdown; set the mode anew, or remove the file`)

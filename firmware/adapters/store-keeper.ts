@@ -5,7 +5,7 @@
  *   are backups. Whoever listens is told, and records it: a store is never silently emptier than it was.
  * - Where the disk is full or read-only, the file or its folder closed to this user or not there, or another program keeps
  *   it locked, opening is tried again and again; whom the file knows is read from it meanwhile, if it can be.
- * - A folder that is missing is not made: it may be one that is mounted later. Where it comes without a store, the one
+ * - A folder that is missing is not made: it may be one that is mounted later; one whose disk is not mounted is not used. Where it comes without a store, the one
  *   that is begun in it is not new.
  * - What was last known of people answers while the store does not.
  */
@@ -16,7 +16,7 @@ import { codeOf, inWords, withoutRemedy } from './store-errors.js'
 import { glance } from './store-glance.js'
 import { LastKnown } from './store-last-known.js'
 import { backupFolder, type OpenStore, openStore, type StoreOptions } from './store-sqlite.js'
-import { hadStore, sizeOf } from './store-traces.js'
+import { expectMounted, hadStore, sizeOf } from './store-traces.js'
 
 export interface KeptStore extends Omit<OpenStore, 'putBack' | 'continueAfter'> {
   /** Called after each replacement, and at once for those that were made while it was opened. */
@@ -108,6 +108,12 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
     })
 
   const openOrRestore = async (): Promise<OpenStore> => {
+    try {
+      expectMounted(path)
+    } catch (error) {
+      folderWasMissing = true
+      throw error
+    }
     if (sizeOf(dirname(path)) === undefined) {
       folderWasMissing = true
       const what = `its folder ${dirname(path)} is missing`

@@ -21,7 +21,7 @@ import {
   type Salvaged,
   unmarkForgotten,
 } from './store-salvage.js'
-import { hadStore } from './store-traces.js'
+import { expectMounted, hadStore } from './store-traces.js'
 
 export interface StoreOptions {
   /** The database; made when missing, with its directory. SQLite keeps `-wal` and `-shm` beside it. */
@@ -67,6 +67,7 @@ export const backupFolder = ({ path, backups }: Pick<StoreOptions, 'path' | 'bac
 /** Rejects with StoreError. Reads a file of moderate size through, to learn of damage before the door depends on it. */
 export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const { path, outboxLimit = 10_000, busyTimeout = 5000, keepBackups = 7, onStatement } = options
+  expectMounted(path)
   const wall = () => options.clock?.wall() ?? new Date()
   const now = () => wall().toISOString()
   const keyring = new Keyring(findKey(path, options.keyFile))

@@ -4,6 +4,7 @@ import { access, constants } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { findModel } from '../adapters/models-manifest.js'
 import { findKey } from '../adapters/store-key.js'
+import { awaitedMount } from '../awaited-mount.js'
 import type { Config } from '../config.js'
 import { chooseModels, readManifest } from '../models.js'
 import { measuredPeople } from '../models-embedder.js'
@@ -15,6 +16,11 @@ import { keyOfTheService } from './service-reads.js'
 
 export async function storeFindings(config: Config, file?: string): Promise<Finding[]> {
   const { path } = config.store
+  const point = awaitedMount(path)
+  if (point !== undefined) {
+    const remedy = 'mount it, then: systemctl restart facelatch'
+    return [fault('store', `${path}: ${point} is in /etc/fstab, and nothing is mounted there`, remedy)]
+  }
   if (!existsSync(path)) {
     let folder = dirname(path)
     while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder)

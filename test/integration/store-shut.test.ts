@@ -1,9 +1,10 @@
 /** A store whose file or folder is another user's, or whose folder is not there: the door is guarded, and takes it later. */
-import { execFileSync } from 'node:child_process'
-import { chownSync, existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { facelatch, makeHome, startAppliance } from '../support/appliance.js'
+import { cli, facelatch, makeHome, startAppliance } from '../support/appliance.js'
+import { run } from '../support/child.js'
 import { open, template } from '../support/database.js'
 import { temporaryDirectory, until } from '../support/temp.js'
 
@@ -20,6 +21,14 @@ const skip = (() => {
     return 'this machine lets nobody drop capabilities'
   }
 })()
+
+const plain = { env: { ...process.env, NODE_OPTIONS: '' } }
+function noMounts(): string | false {
+  const { status } = spawnSync('unshare', ['--mount', 'mount', '--bind', '/etc/hostname', '/etc/fstab'], {
+    stdio: 'ignore',
+  })
+  return status === 0 ? false : 'nothing can be mounted over /etc/fstab here'
+}
 
 const nobody = 65_534
 const give = (folder: string, to: number) => {
@@ -78,6 +87,50 @@ for (const [what, { spoil, mend, said }] of Object.entries(cases))
     )
     await appliance.stop()
   })
+
+t.test('a store whose disk is not mounted', { skip: skip || noMounts() }, async (t) => {
+  const folder = temporaryDirectory(t)
+  const [state, disk, away] = [join(folder, 'the state'), join(folder, 'disk'), join(folder, 'away')]
+  const table = join(folder, 'fstab')
+  for (const path of [state, disk, away]) mkdirSync(path)
+  const home = makeHome(t, { store: { path: join(state, 'facelatch.db') } })
+  const on = async (folder: string, person: string) => {
+    const store = await open(t, join(folder, 'facelatch.db'))
+    await store.enrol(person, [template('m', 1, 2)], [{ type: 'enrolled', person }])
+    await store.close()
+  }
+  await on(disk, 'Ada')
+  await on(state, 'Eve, who was removed since the disk came')
+  writeFileSync(table, `# a disk\nUUID=1-2 ${state.replace(' ', '\\040')} ext4 noatime,nofail 0 2\n`)
+  const own = ['unshare', '--mount', 'sh', '-c', `mount --bind ${table} /etc/fstab && exec "$@"`, '-']
+  const before = readFileSync(join(state, 'facelatch.db'))
+  const appliance = startAppliance(t, home, own)
+  await until('the door is guarded', () => /guarding the door/.test(appliance.log()))
+  t.match(appliance.log(), /state is in \/etc\/fstab, and nothing is mounted there: mount it, then: systemctl restart/)
+  t.match(appliance.log(), /starts in lockdown/)
+  await appliance.input('exit', 1)
+  await appliance.input('exit', 0)
+  await until('the exit button opens', () => appliance.lines('lock').some(({ value }) => value === 1))
+  for (const command of [['people', 'list'], ['doctor'], ['people', 'remove', 'Eve']]) {
+    const { code, stdout, stderr } = await run(
+      own[0]!,
+      [...own.slice(1), process.execPath, cli, ...command, '--config', home.config],
+      plain,
+    )
+    t.equal(code, 1)
+    t.match(stdout + stderr, /state is in \/etc\/fstab, and nothing is mounted there/, command.join(' '))
+  }
+  t.same(readFileSync(join(state, 'facelatch.db')), before, 'what lies in its place is not touched')
+  const mount = `mount -t tmpfs none ${away} && cp -a ${disk}/. ${away} && mount --move ${away} '${state}'`
+  const beside = ['--mount', '--target', String(appliance.process.pid)]
+  execFileSync('nsenter', [...beside, 'sh', '-c', mount])
+  await until('the store is taken', () => /the store is open/.test(appliance.log()))
+  const list = ['people', 'list', '--config', home.config]
+  const { stdout } = await run('nsenter', [...beside, process.execPath, cli, ...list], plain)
+  t.match(stdout, /^Ada/)
+  t.notMatch(stdout, /Eve/)
+  await appliance.stop()
+})
 
 t.test('a command without its folder is one line, as before', async (t) => {
   const home = makeHome(t, { store: { path: join(temporaryDirectory(t), 'none', 'facelatch.db') } })

@@ -276,6 +276,30 @@ t.test('systemd', { skip: nspawnMissing() }, async (t) => {
     await guarded(machine, 0)
   })
 
+  await t.test('a disk of its own that did not come is no new store, and no reason not to guard', async (t) => {
+    const place = '/var/lib/facelatch'
+    machine.write('/etc/fstab', `UUID=1-2 ${place} ext4 noatime,nofail 0 2\n`)
+    await machine.said('systemctl', 'restart', service)
+    await guarded(machine, 0)
+    await press(machine)
+    t.pass('the exit button opens')
+    const why = `${place} is in /etc/fstab, and nothing is mounted there`
+    const { stdout } = await machine.run('facelatch', 'status')
+    t.match(stdout, /^door +.*LOCKED/m)
+    t.match(stdout, /^store +fault/m)
+    t.match((await machine.run('facelatch', 'doctor')).stdout, why)
+    t.match(await machine.run('facelatch', 'people', 'list'), { code: 1, stderr: why })
+    // Once it comes, in time: systemd starts the door after it.
+    machine.write('/etc/systemd/system/var-lib-facelatch.mount', `[Mount]\nWhat=tmpfs\nWhere=${place}\nType=tmpfs\n`)
+    await machine.said('systemctl', 'daemon-reload')
+    t.match(await machine.property('var-lib-facelatch.mount', 'Before'), service)
+    await machine.said('rm', '/etc/fstab', '/etc/systemd/system/var-lib-facelatch.mount')
+    await machine.said('systemctl', 'daemon-reload')
+    await machine.run('systemctl', 'restart', service)
+    await guarded(machine, 0)
+    t.match(await machine.run('facelatch', 'people', 'list'), { code: 0 })
+  })
+
   await t.test('doctor asks whether the host answers', async (t) => {
     const host = async () => /^.* host +.*$/m.exec((await machine.run('facelatch', 'doctor')).stdout)?.[0]
     t.equal(await host(), undefined, 'not for a camera that nobody restarts anything for')
