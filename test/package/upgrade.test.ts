@@ -64,6 +64,7 @@ for (const a of process.argv.slice(1)) { const [line, value] = a.split('='); s.w
 s.end()`
 
 t.test('a life of the package', async (t) => {
+  const life = t
   const tree = layered(t, join(root, 'build/package/tree-amd64'))
   const home = join(tree, 'root')
   cpSync(shipped, join(home, 'first.deb'))
@@ -78,7 +79,8 @@ t.test('a life of the package', async (t) => {
 
   const rival = rivalPackage(t, home)
 
-  const inside = await boot(t, tree, [`${join(clip('cap12_edit'), '..')}:/media`])
+  const media = [`${join(clip('cap12_edit'), '..')}:/media`]
+  let inside = await boot(t, tree, media)
   const move = (...lines: string[]) => inside('/usr/lib/facelatch/current/bin/node', '-e', poke, '--', ...lines)
   const current = async () => (await inside('readlink', '/usr/lib/facelatch/current')).stdout.trim()
   const active = async () => (await inside('systemctl', 'is-active', 'facelatch')).stdout.trim()
@@ -205,6 +207,23 @@ t.test('a life of the package', async (t) => {
     )
   })
 
+  await t.test('a power cut while such a release is tried: it is taken back at the next boot', async (t) => {
+    const told = (await events()).filter(({ type }) => type === 'store_replaced').length
+    const upgrade = inside('dpkg', '--install', doomed)
+    await until('it is in use', async () => (await current()) === `releases/${version}+3`, 240)
+    await until('it has the store in its form', async () => (await active()) === 'active')
+    await inside.cut()
+    await upgrade
+    inside = await boot(life, tree, media)
+    await until('the one before is back', async () => (await current()) === `releases/${version}+2`, 120)
+    await until('and guards the door', async () => (await active()) === 'active', 120)
+    await until('it is over', async () => !existsSync(join(tree, 'usr/lib/facelatch/trial')), 60)
+    t.match((await inside('journalctl', '-u', 'facelatch-trial')).stdout, /was cut off.*is guarding the door again/s)
+    t.match((await inside('facelatch', 'people', 'list')).stdout, /visitor-1/)
+    t.equal((await events()).filter(({ type }) => type === 'store_replaced').length, told + 1, 'the store with it')
+    t.equal((await inside('facelatch', 'events', '--verify')).code, 0)
+  })
+
   await t.test('the same release installed again is whole', async (t) => {
     const { code, stderr } = await inside('dpkg', '--install', second)
     t.equal(code, 0, stderr)
@@ -264,8 +283,9 @@ t.test('a life of the package', async (t) => {
     const purged = await inside('dpkg', '--purge', 'facelatch')
     t.equal(purged.code, 0, purged.stderr)
     t.match(purged.stderr, /people, templates, keys, audit log and backups are removed/)
-    const loaded = (await inside('systemctl', 'list-units', '--all', '--plain', '--no-legend', 'facelatch*')).stdout
-    t.equal(loaded.trim(), '', 'systemd has forgotten the units')
+    // Collected a moment after nothing names them any more.
+    const loaded = ['systemctl', 'list-units', '--all', '--plain', '--no-legend', 'facelatch*']
+    await until('systemd has forgotten the units', async () => (await inside(...loaded)).stdout.trim() === '', 10)
     for (const path of [
       'var/lib/facelatch',
       'etc/facelatch',

@@ -19,7 +19,11 @@ export function layered(t: Owner, tree: string): string {
   return root
 }
 
-export type Inside = (...command: string[]) => Promise<CommandResult>
+export interface Inside {
+  (...command: string[]): Promise<CommandResult>
+  /** As the power does, but that the disk keeps what was not flushed. */
+  cut(): Promise<void>
+}
 
 /** Boots the tree, without a network; `binds` are seen inside, read-only. */
 export async function boot(t: Owner, root: string, binds: readonly string[]): Promise<Inside> {
@@ -33,14 +37,14 @@ export async function boot(t: Owner, root: string, binds: readonly string[]): Pr
     complaint += chunk
   })
   let init: string | undefined
-  t.teardown(async () => {
-    if (machine.exitCode === null) {
-      if (init !== undefined) process.kill(Number(init), 'SIGKILL')
-      else machine.kill('SIGKILL')
-      await new Promise((resolve) => machine.once('exit', resolve))
-    }
-  })
-  const inside: Inside = (...command) => enter(Number(init), command)
+  const cut = async () => {
+    if (machine.exitCode !== null || machine.signalCode !== null) return
+    if (init !== undefined) process.kill(Number(init), 'SIGKILL')
+    else machine.kill('SIGKILL')
+    await new Promise((resolve) => machine.once('exit', resolve))
+  }
+  t.teardown(cut)
+  const inside = Object.assign((...command: string[]) => enter(Number(init), command), { cut })
   await until('it has booted', async () => {
     if (machine.exitCode !== null) throw new Error(`the container did not start: ${complaint}`)
     const children = `/proc/${machine.pid}/task/${machine.pid}/children`
