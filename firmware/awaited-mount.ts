@@ -3,8 +3,9 @@ import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
 /**
- * The mount point that `path` is on by /etc/fstab, where nothing is mounted; undefined else. Told by the device of a folder, not by
- * mountinfo: there systemd's ReadWritePaths= is a mount, too. Bind mounts keep the device, and are not looked at.
+ * The mount point that `path` is on by /etc/fstab, where nothing is mounted; undefined else. Told by the device of a folder, since
+ * systemd's ReadWritePaths= is a mount, too. Bind mounts keep the device, and are not looked at. A line with `noauto` counts: a disk
+ * that somebody opens by hand.
  * @param table in the form of fstab(5).
  */
 export function awaitedMount(path: string, table = readTable()): string | undefined {
@@ -20,8 +21,8 @@ function mountPoints(table: string): string[] {
       const isBound = options.split(',').some((option) => option === 'bind' || option === 'rbind')
       return !source.startsWith('#') && point.startsWith('/') && type !== 'swap' && !isBound
     })
-    .map(([, point]) => point!.replace(/\\([0-7]{3})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8))))
-    .map((point) => resolve(point))
+    .map(([, point]) => unescaped(point!))
+    .map((point) => realPath(resolve(point)))
     .filter((point) => point !== '/')
 }
 
@@ -30,11 +31,21 @@ function isMounted(point: string): boolean {
   try {
     const here = statSync(point)
     const above = statSync(dirname(point))
-    return here.dev !== above.dev
+    return here.dev !== above.dev || isWhole(point)
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== 'ENOENT'
   }
 }
+
+/** Whether the root of a file system is mounted there: also one that is mounted above it, too. A bind mount shows a folder of one. */
+const isWhole = (point: string): boolean =>
+  readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' '))
+    .some(([, , , root, at]) => root === '/' && at !== undefined && unescaped(at) === point)
+
+const unescaped = (text: string) =>
+  text.replace(/\\([0-7]{3})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 8)))
 
 /** Links followed as far as there is something. */
 function realPath(path: string): string {

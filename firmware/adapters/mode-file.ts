@@ -21,6 +21,8 @@ export function openModeFile(path: string, log: Log): ModeFile {
   return {
     kept: first ?? 'lockdown',
     keep: (mode) => {
+      const point = awaitedMount(path)
+      if (point !== undefined) throw new Error(`${point} is not mounted`)
       isUnread = false
       writeDurably(path, `${mode}\n`)
     },
@@ -34,13 +36,15 @@ export function openModeFile(path: string, log: Log): ModeFile {
 
 /** Undefined where nobody can tell whether there is a file, and what it says. */
 function read(path: string, log: Log): KeptMode | undefined {
+  // What lies in the place of a disk may be older than what it says.
+  if (awaitedMount(path) !== undefined) return undefined
   let text: string
   try {
     text = readFileSync(path, 'utf8').trim()
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     // A folder that is missing may be mounted later.
-    return code === 'ENOENT' && existsSync(dirname(path)) && !awaitedMount(path) ? 'normal' : undefined
+    return code === 'ENOENT' && existsSync(dirname(path)) ? 'normal' : undefined
   }
   if (text === 'normal' || text === 'lockdown') return text
   log.error(`the kept mode ${path} is damaged: the door starts in lockdown; set the mode anew, or remove the file`)

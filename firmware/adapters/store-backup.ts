@@ -11,7 +11,7 @@ import { basename, dirname, join } from 'node:path'
 import { syncFolder } from '../durable-file.js'
 import { StoreError } from '../ports.js'
 import { checkOwner, type DatabaseFile, openDatabaseFile, type StatementHook, transaction } from './store-connection.js'
-import { corrupt, inWords, withoutRemedy } from './store-errors.js'
+import { corrupt, expectMounted, inWords, withoutRemedy } from './store-errors.js'
 import { readForgotten, removeForgotten } from './store-salvage.js'
 
 export interface BackupFile {
@@ -61,6 +61,7 @@ export function listBackups(folder: string): BackupFile[] {
 export async function makeBackup(options: BackupOptions, at: Date): Promise<BackupFile> {
   const { path, folder, busyTimeout, onStatement } = options
   const draft = join(folder, `facelatch-${process.pid}${draftSuffix}`)
+  expectMounted(folder, 'backups')
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     removeDrafts(folder)

@@ -1,6 +1,7 @@
 /** What SQLite and the file system say, in words for people: one line with its remedy. */
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { awaitedMount } from '../awaited-mount.js'
 import { StoreError, type StoreErrorCode } from '../ports.js'
 
 export const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code)
@@ -11,6 +12,14 @@ const remedy = 'stop facelatch and run "facelatch store restore"; without a back
 export function corrupt(path: string, reason: string): StoreError {
   const inOneLine = reason.trim().replace(/\s*\n\s*/g, '; ')
   return new StoreError('corrupt', `store ${path}: is damaged (${inOneLine}): ${remedy}`)
+}
+
+/** @throws StoreError where its disk is not mounted: what lies in its place is another store or its backups, or would become that. */
+export function expectMounted(path: string, what: 'store' | 'backups' = 'store'): void {
+  const point = awaitedMount(path)
+  if (point === undefined) return
+  const remedy = 'mount it, then: systemctl restart facelatch; or take it out of /etc/fstab'
+  throw new StoreError('missing', `${what} ${path}: ${point} is in /etc/fstab, and nothing is mounted there: ${remedy}`)
 }
 
 /** For whoever is just doing that. */

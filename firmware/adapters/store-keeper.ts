@@ -12,11 +12,11 @@
 import { dirname } from 'node:path'
 import { StoreError, type StoreReplaced } from '../ports.js'
 import { removeDrafts, removeRestoring, restoreNewest } from './store-backup.js'
-import { codeOf, inWords, withoutRemedy } from './store-errors.js'
+import { codeOf, expectMounted, inWords, withoutRemedy } from './store-errors.js'
 import { glance } from './store-glance.js'
 import { LastKnown } from './store-last-known.js'
 import { backupFolder, type OpenStore, openStore, type StoreOptions } from './store-sqlite.js'
-import { expectMounted, hadStore, sizeOf } from './store-traces.js'
+import { hadStore, sizeOf } from './store-traces.js'
 
 export interface KeptStore extends Omit<OpenStore, 'putBack' | 'continueAfter'> {
   /** Called after each replacement, and at once for those that were made while it was opened. */
@@ -78,6 +78,7 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
 
   /** Where nobody has the file open. */
   const restore = async (reason: string): Promise<OpenStore> => {
+    expectMounted(folder, 'backups')
     const { aside, backup, refused } = await restoreNewest(path, folder, wall())
     for (const one of refused) log.error(`a backup cannot be used: ${one}`)
     const opened = await openStore({ ...options, expected: true })

@@ -8,6 +8,7 @@ import { createCare, markForScrub } from './store-care.js'
 import { continueAfter, verifyChain } from './store-checkpoints.js'
 import { openConnection, type StatementHook, type Statements } from './store-connection.js'
 import { fact, isUnsettled, keyProblem, settleKey } from './store-custody.js'
+import { expectMounted } from './store-errors.js'
 import * as log from './store-events.js'
 import { readPart } from './store-gallery.js'
 import { findKey, Keyring } from './store-key.js'
@@ -21,7 +22,7 @@ import {
   type Salvaged,
   unmarkForgotten,
 } from './store-salvage.js'
-import { expectMounted, hadStore } from './store-traces.js'
+import { hadStore } from './store-traces.js'
 
 export interface StoreOptions {
   /** The database; made when missing, with its directory. SQLite keeps `-wal` and `-shm` beside it. */

@@ -6,8 +6,6 @@
  * the first start.
  */
 import { statSync } from 'node:fs'
-import { awaitedMount } from '../awaited-mount.js'
-import { StoreError } from '../ports.js'
 import { listBackups, listSetAside } from './store-backup.js'
 import { codeOf } from './store-errors.js'
 import { forgottenFile } from './store-salvage.js'
@@ -26,14 +24,6 @@ export function hadStore(path: string, backups: string): boolean {
   } catch {
     return true
   }
-}
-
-/** @throws StoreError where the disk of the store is not mounted: what lies in its place is another store, or would become one. */
-export function expectMounted(path: string): void {
-  const point = awaitedMount(path)
-  if (point === undefined) return
-  const remedy = `mount it, then: systemctl restart facelatch; or take it out of /etc/fstab`
-  throw new StoreError('missing', `store ${path}: ${point} is in /etc/fstab, and nothing is mounted there: ${remedy}`)
 }
 
 /** Bytes; undefined where nothing is. @throws what the file system says else: not seeing a file is not its absence. */

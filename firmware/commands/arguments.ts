@@ -2,8 +2,8 @@
 import { statSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { type LogLevel, logLevels } from '../adapters/log-journal.js'
+import { expectMounted } from '../adapters/store-errors.js'
 import { UserError, wrongUsage } from '../app/errors.js'
-import { awaitedMount } from '../awaited-mount.js'
 import { type Config, loadConfig } from '../config.js'
 
 /** What an installation reads when no `--config` is given. */
@@ -61,9 +61,7 @@ function isThere(file: string): boolean {
 
 /** @throws UserError where there is no store that could be asked. */
 export function expectStore({ store: { path } }: Config): void {
-  const point = awaitedMount(path)
-  if (point !== undefined)
-    throw new UserError(`store ${path}: ${point} is in /etc/fstab, and nothing is mounted there; mount it`)
+  expectMounted(path)
   try {
     statSync(path)
   } catch (error) {

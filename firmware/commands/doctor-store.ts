@@ -46,7 +46,7 @@ export async function storeFindings(config: Config, file?: string): Promise<Find
     const models = await chooseModels(config).catch(() => undefined) // Said by the check of models.
     const missing = await notRecognised(config, models, opened, people)
     const elsewhere = keyOfTheService(config, file)
-    const cared = await careFindings(opened, findKey(path, config.store.keyFile).path, elsewhere)
+    const cared = await careFindings(config, opened, findKey(path, config.store.keyFile).path, elsewhere)
     await opened.close()
     if (broken !== undefined)
       return [
@@ -76,8 +76,14 @@ function crowd(config: Config, embedder: string, people: number): Finding[] {
 /** A night and a day: with jobs every night, an older run was missed. */
 const staleMs = 36 * 3_600_000
 
-async function careFindings(store: StoreCare, key: string, elsewhere: string | undefined): Promise<Finding[]> {
+async function careFindings(
+  config: Config,
+  store: StoreCare,
+  key: string,
+  elsewhere: string | undefined,
+): Promise<Finding[]> {
   const problem = await store.keyProblem()
+  const point = config.store.backups === '' ? undefined : awaitedMount(config.store.backups)
   const [newest, ...older] = await store.backups()
   const jobs = await store.jobs()
   const failed = jobs.filter((job) => !job.ok)
@@ -91,9 +97,11 @@ async function careFindings(store: StoreCare, key: string, elsewhere: string | u
       : elsewhere !== undefined
         ? note('key', `${elsewhere}: it was not tried`, 'keep a copy of it elsewhere')
         : fault('key', problem, 'until then nobody is recognised; the exit button works'),
-    newest === undefined
-      ? note('backup', 'there is none yet', 'facelatch backup makes one; the night does')
-      : ok('backup', `${newest.path} of ${newest.at}, up to event ${newest.seq}, and ${older.length} older`),
+    point !== undefined
+      ? fault('backup', `store.backups: ${point} is in /etc/fstab, and nothing is mounted there`, 'mount it')
+      : newest === undefined
+        ? note('backup', 'there is none yet', 'facelatch backup makes one; the night does')
+        : ok('backup', `${newest.path} of ${newest.at}, up to event ${newest.seq}, and ${older.length} older`),
     ...failed.map(({ name, said, ranAt }) => fault('night', `${name} failed at ${ranAt}: ${said}`, 'see to that')),
     last === undefined
       ? note('night', 'no job has run yet', 'they run a minute after the start, and by night: schedule.*')

@@ -1,6 +1,7 @@
 import { claimExclusively } from '../adapters/claim-socket.js'
 import { createLog } from '../adapters/log-journal.js'
 import { restoreNewest } from '../adapters/store-backup.js'
+import { expectMounted } from '../adapters/store-errors.js'
 import { backupFolder, openStore } from '../adapters/store-sqlite.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
@@ -64,10 +65,12 @@ const renew = (config: Config) =>
 
 async function restore(config: Config): Promise<string> {
   const { path } = config.store
+  expectMounted(path)
   const claim = await claimExclusively(path)
   try {
     const options = storeOptions(config, createLog({ level: logLevel('warn'), component: 'store' }))
     const folder = backupFolder(options)
+    expectMounted(folder, 'backups')
     const { aside, backup } = await restoreNewest(path, folder, new Date(), true)
     if (!backup) throw new UserError(`there is no good backup in ${folder}; check store.backups`)
     const store = await openStore(options)

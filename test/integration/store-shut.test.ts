@@ -101,6 +101,8 @@ t.test('a store whose disk is not mounted', { skip: skip || noMounts() }, async 
   }
   await on(disk, 'Ada')
   await on(state, 'Eve, who was removed since the disk came')
+  writeFileSync(join(disk, 'facelatch.db.mode'), 'lockdown\n', { mode: 0o600 })
+  writeFileSync(join(state, 'facelatch.db.mode'), 'normal\n', { mode: 0o600 })
   writeFileSync(table, `# a disk\nUUID=1-2 ${state.replace(' ', '\\040')} ext4 noatime,nofail 0 2\n`)
   const own = ['unshare', '--mount', 'sh', '-c', `mount --bind ${table} /etc/fstab && exec "$@"`, '-']
   const before = readFileSync(join(state, 'facelatch.db'))
@@ -111,7 +113,7 @@ t.test('a store whose disk is not mounted', { skip: skip || noMounts() }, async 
   await appliance.input('exit', 1)
   await appliance.input('exit', 0)
   await until('the exit button opens', () => appliance.lines('lock').some(({ value }) => value === 1))
-  for (const command of [['people', 'list'], ['doctor'], ['people', 'remove', 'Eve']]) {
+  for (const command of [['people', 'list'], ['doctor'], ['people', 'remove', 'Eve'], ['store', 'restore']]) {
     const { code, stdout, stderr } = await run(
       own[0]!,
       [...own.slice(1), process.execPath, cli, ...command, '--config', home.config],

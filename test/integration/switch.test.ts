@@ -32,6 +32,7 @@ const change = readFileSync(join(root, 'packaging/switch'), 'utf8')
 const files = {
   '/usr/bin/facelatch': `#!/bin/sh\nexec ${base}/current/facelatch "$@"\n`,
   '/etc/facelatch/config.json': JSON.stringify(settings),
+  '/etc/systemd/system/facelatch-trial.service.d/test.conf': '[Service]\nEnvironment=READY_SECONDS=5\n',
   [`${base}/switch`]: change,
   [`${base}/package/switch`]: change,
   [`${base}/releases/1/facelatch`]: facelatch,
@@ -112,7 +113,7 @@ t.test('from release to release', { skip: nspawnMissing() }, async (t) => {
     const { code, said } = await cutOff(t, '4', '4 1')
     t.not(code, 0, 'whoever looks at failed units sees it')
     t.match(said, /the change from 1 to 4 was cut off/)
-    t.match(said, /4 was not ready within 90 seconds/)
+    t.match(said, /4 was not ready within 5 seconds/)
     t.match(said, /1 is guarding the door again/)
     t.equal(await current(), 'releases/1')
     t.equal(await state(service), 'active')
@@ -126,7 +127,18 @@ t.test('from release to release', { skip: nspawnMissing() }, async (t) => {
     t.match(said, /2 is guarding the door/)
     t.equal(await current(), 'releases/2')
   })
+  await t.test('a machine that boots has not everything at its first start', async (t) => {
+    const seen = '/var/lib/facelatch/seen'
+    const late = facelatch.replace('\n', `\n[ "$1" != run ] || [ -e ${seen} ] || { touch ${seen}; exit 1; }\n`)
+    machine.write(`${base}/releases/1/facelatch`, facelatch, 0o755)
+    machine.write(`${base}/releases/5/facelatch`, late, 0o755)
+    const { code, said } = await cutOff(t, '5', '5 1')
+    t.equal(code, 0)
+    t.match(said, /5 is guarding the door/)
+    t.equal((await machine.run('test', '-e', seen)).code, 0)
+  })
   await t.test('a power cut that left nothing to go by', async (t) => {
+    machine.write(`${base}/releases/2/facelatch`, facelatch, 0o755)
     const { code } = await cutOff(t, '2', '')
     t.equal(code, 0)
     t.equal(await current(), 'releases/2')

@@ -19,6 +19,7 @@ t.test('a disk that is to be there, and is not', async (t) => {
   )
   symlinkSync(point, join(folder, 'link'))
   t.equal(awaitedMount(join(folder, 'link', 'facelatch.db'), table(line)), point, 'by a link')
+  t.equal(awaitedMount(join(point, 'a.db'), table(`UUID=1-2 ${folder}/link ext4`)), point, 'a link in the table')
 })
 
 t.test('every other line', async (t) => {
