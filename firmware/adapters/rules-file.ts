@@ -1,5 +1,6 @@
 /** Follows the rules file: told once at the start and after each change, when nobody is writing it any more. */
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import type { RulesText } from '../ports.js'
 
@@ -14,6 +15,28 @@ export interface RulesFile {
   follow(changed: (file: RulesText) => void): () => void
 }
 
+/** The same for a command, which has nothing else to do. */
+export function readRulesText(path: string): RulesText {
+  try {
+    return decode(path, readFileSync(path))
+  } catch (error) {
+    return unreadable(path, error)
+  }
+}
+
+/** @throws TypeError where it is not UTF-8. */
+function decode(path: string, bytes: Buffer): RulesText {
+  if (bytes.length > mostBytes) return { problem: `${path} has more than ${mostBytes} bytes; is it the right file?` }
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  return { text, digest: createHash('sha256').update(bytes).digest('hex').slice(0, 16) }
+}
+
+function unreadable(path: string, error: unknown): RulesText {
+  const { code, message } = error as NodeJS.ErrnoException
+  const why = code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : (code ?? message)
+  return { problem: `${path} cannot be read (${why}); correct access.rulesFile or the file` }
+}
+
 export function rulesFile(path: string): RulesFile {
   const look = async (): Promise<string> => {
     try {
@@ -25,14 +48,9 @@ export function rulesFile(path: string): RulesFile {
   }
   const read = async (): Promise<RulesText> => {
     try {
-      const bytes = await readFile(path)
-      if (bytes.length > mostBytes)
-        return { problem: `${path} has more than ${mostBytes} bytes; is it the right file?` }
-      const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-      return { text, digest: createHash('sha256').update(bytes).digest('hex').slice(0, 16) }
+      return decode(path, await readFile(path))
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException
-      return { problem: `${path} cannot be read (${code ?? message}); correct access.rulesFile or the file` }
+      return unreadable(path, error)
     }
   }
   let told: string | undefined

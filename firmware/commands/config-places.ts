@@ -1,10 +1,10 @@
 /** What the configuration names and `run` needs: refused where `run` would refuse it, warned of where the door goes on without. */
-import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmdirSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdtempSync, rmdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { portOf } from '../adapters/broker-mqtt-endpoint.js'
 import { type Config, configKeys } from '../config.js'
 import { withoutPasswords } from '../domain/addresses.js'
-import { parseRules } from '../domain/rules-parse.js'
+import { loadRules } from './rules.js'
 import { serviceOf } from './service-unit.js'
 
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code
@@ -61,15 +61,10 @@ function storeWarnings(path: string): string[] {
 
 function rulesWarnings(file: string): string[] {
   if (file === '') return []
-  const closed = 'no face opens the door until it can be used'
-  try {
-    const parsed = parseRules(readFileSync(file, 'utf8'))
-    return 'problems' in parsed ? [`access.rulesFile ${file}: ${parsed.problems[0]}: ${closed}; correct it`] : []
-  } catch (error) {
-    return [
-      `access.rulesFile ${file} cannot be read (${codeOf(error)}): ${closed}; put it there or correct access.rulesFile`,
-    ]
-  }
+  const loaded = loadRules(file)
+  return 'rules' in loaded
+    ? []
+    : [`access.rulesFile ${loaded.problems[0]}: no face opens the door until it can be used; correct it`]
 }
 
 function cameraWarnings(source: string): string[] {

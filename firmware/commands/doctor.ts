@@ -6,7 +6,6 @@ import type { Account } from '../app/account.js'
 import { wrongUsage } from '../app/errors.js'
 import type { Config } from '../config.js'
 import { withoutPasswords } from '../domain/addresses.js'
-import { parseRules } from '../domain/rules-parse.js'
 import { tryBroker } from '../home.js'
 import { driverFor, inspectLines, simulatedPaths } from '../lines.js'
 import { chooseModels } from '../models.js'
@@ -21,6 +20,7 @@ import { livenessFindings, modelFindings } from './doctor-models.js'
 import { storeFindings } from './doctor-store.js'
 import { type Finding, fault, faultOf, note, ok } from './findings.js'
 import { askAccount, askedBeside } from './last-good.js'
+import { loadRules } from './rules.js'
 import { closedToUs, serviceFindings } from './service-reads.js'
 import { runningFindings } from './service-unit.js'
 
@@ -214,13 +214,9 @@ function lineFinding(driver: string, { settings, place, problem, holder }: LineR
 /** A door whose rules cannot be used opens for no face. */
 async function rules({ access: { rulesFile } }: Config): Promise<Finding[]> {
   if (rulesFile === '') return [ok('rules', 'none: everybody enrolled may enter at any time')]
-  const text = await readFile(rulesFile, 'utf8').catch((error: NodeJS.ErrnoException) => error)
-  if (typeof text !== 'string')
-    return [fault('rules', `cannot read ${rulesFile}: ${text.code}`, 'correct access.rulesFile or the file')]
-  const parsed = parseRules(text)
-  if ('problems' in parsed)
-    return parsed.problems.map((problem) => fault('rules', `${rulesFile}: ${problem}`, 'correct it'))
-  const { people, groups, timeZone } = parsed.rules
+  const loaded = loadRules(rulesFile)
+  if ('problems' in loaded) return loaded.problems.map((problem) => fault('rules', problem, 'correct it'))
+  const { people, groups, timeZone } = loaded.rules
   return [ok('rules', `${rulesFile}: ${people.size} people, ${groups.size} groups, ${timeZone}`)]
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readRulesText } from '../adapters/rules-file.js'
 import { UserError, wrongUsage } from '../app/errors.js'
 import { type CivilTime, civilTime, clockText, isDate, isShown, weekday } from '../domain/civil-time.js'
 import { dayNames, isDenied, isOpenHouse, type Mode, modes, type Rules, rightOf } from '../domain/rules.js'
@@ -39,16 +39,18 @@ export async function main(args: string[]): Promise<number> {
   return 0
 }
 
+/** As the door takes the file; each problem names it. */
+export function loadRules(file: string): { readonly rules: Rules } | { readonly problems: readonly string[] } {
+  const read = readRulesText(file)
+  if ('problem' in read) return { problems: [read.problem] }
+  const parsed = parseRules(read.text)
+  return 'rules' in parsed ? parsed : { problems: parsed.problems.map((problem) => `${file}: ${problem}`) }
+}
+
 function readRules(file: string): Rules {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new UserError(`cannot read the rules ${file}: ${(error as NodeJS.ErrnoException).code}; check the path`, 2)
-  }
-  const parsed = parseRules(text)
-  if ('rules' in parsed) return parsed.rules
-  throw new UserError(parsed.problems.map((problem) => `rules ${file}: ${problem}`).join('\n'), 2)
+  const loaded = loadRules(file)
+  if ('rules' in loaded) return loaded.rules
+  throw new UserError(loaded.problems.map((problem) => `rules ${problem}`).join('\n'), 2)
 }
 
 function explain(rules: Rules, person: string, time: CivilTime, asked: Mode, json: boolean): string {
