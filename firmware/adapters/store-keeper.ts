@@ -7,6 +7,7 @@
  *   it locked, opening is tried again and again; whom the file knows is read from it meanwhile, if it can be.
  * - A folder that is missing is not made: it may be one that is mounted later; one whose disk is not mounted is not used. Where it comes without a store, the one
  *   that is begun in it is not new.
+ * - A removal that was marked and not made is made: nobody forgotten comes back, in an older file of the store either.
  * - What was last known of people answers while the store does not.
  */
 import { dirname } from 'node:path'
@@ -15,6 +16,7 @@ import { removeDrafts, removeRestoring, restoreNewest } from './store-backup.js'
 import { codeOf, expectMounted, inWords, withoutRemedy } from './store-errors.js'
 import { glance } from './store-glance.js'
 import { LastKnown } from './store-last-known.js'
+import { readForgotten } from './store-salvage.js'
 import { backupFolder, type OpenStore, openStore, type StoreOptions } from './store-sqlite.js'
 import { hadStore, sizeOf } from './store-traces.js'
 
@@ -103,10 +105,28 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
     }
   }
 
-  const open = (): Promise<OpenStore> =>
-    openOrRestore().catch((error) => {
+  const open = async (): Promise<OpenStore> => {
+    try {
+      const opened = await openOrRestore()
+      await finishForgetting(opened).catch((error: Error) =>
+        log.error(`whoever was being removed may still be enrolled: ${error.message}`),
+      )
+      return opened
+    } catch (error) {
       throw inWords(error, path)
-    })
+    }
+  }
+
+  /** On the list and in the store: a power cut ended the removal, or the file was put there from elsewhere. */
+  const finishForgetting = async (store: OpenStore): Promise<void> => {
+    const forgotten = readForgotten(path)
+    if (forgotten.size === 0) return
+    for (const { id, name } of await store.people()) {
+      if (!forgotten.has(id)) continue
+      await store.removePerson(name, [{ type: 'removed', person: name, detail: { reason: 'the removal was cut off' } }])
+      log.warn('somebody whose removal was cut off is removed')
+    }
+  }
 
   const openOrRestore = async (): Promise<OpenStore> => {
     try {

@@ -269,6 +269,32 @@ t.test('a first start that was cut is a first start still, wherever it was cut',
   t.equal(await (await keep(t, path)).store.isNew(), true, 'and before the first of them')
 })
 
+t.test('a removal that a power cut ended between its mark and its commit is made', async (t) => {
+  const path = databasePath(t)
+  const killed = script(`
+    const { openStore } = await import(${firmware('adapters/store-sqlite.js')})
+    let removing = false
+    const onStatement = (when, sql) => removing && when === 'before' && sql === 'COMMIT' && process.kill(process.pid, 'SIGKILL')
+    const store = await openStore({ path: ${JSON.stringify(path)}, log: ${silentLog}, onStatement })
+    const face = { embedder: 'm', embedding: new Float32Array(4), quality: 1, source: 's' }
+    for (const name of ['Ada', 'Ben']) await store.enrol(name, [face], [])
+    removing = true
+    await store.removePerson('Ada', [{ type: 'removed', person: 'Ada' }])`)
+  await t.rejects(output(killed))
+  const still = await open(t, path)
+  t.equal((await still.people()).length, 2, 'it was not made')
+  await still.backup()
+  await still.close()
+  const { store, replaced } = await keep(t, path)
+  t.match(await store.people(), [{ name: 'Ben' }])
+  t.equal((await store.people()).length, 1)
+  t.match((await store.events({})).at(-1), { type: 'removed', detail: { reason: 'the removal was cut off' } })
+  t.match(await store.verifyEvents(), { fault: undefined })
+  t.same(replaced, [])
+  await store.close()
+  t.same(filesWith(dirname(path), 'Ada'), [], 'nor is the name in a backup')
+})
+
 t.test('a folder that is missing', async (t) => {
   const path = databasePath(t)
   const first = await open(t, path)
