@@ -219,7 +219,7 @@ t.test('a life of the package', async (t) => {
       if (when.startsWith('on'))
         execFileSync('ln', ['-sfn', `releases/${version}+2`, join(tree, 'usr/lib/facelatch/current')])
       inside = await boot(life, tree, media)
-      await until('the one before is back', async () => (await current()) === `releases/${version}+2`, 120)
+      await until('the one before is back', async () => (await current()) === `releases/${version}+2`, 240)
       await until('and guards the door', async () => (await active()) === 'active', 120)
       await until('it is over', async () => !existsSync(join(tree, 'usr/lib/facelatch/trial')), 60)
       t.match((await inside('journalctl', '-u', 'facelatch-trial')).stdout, /was cut off.*is guarding the door again/s)
