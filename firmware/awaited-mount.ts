@@ -1,6 +1,7 @@
 /** A disk that is to be mounted and is not: its mount point is an empty folder, or one with what was true before it came. */
-import { readFileSync, realpathSync, statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { realPath } from './real-path.js'
 
 /**
  * The mount point that `path` is on by /etc/fstab, where nothing is mounted; undefined else. Told by the device of a folder, since
@@ -12,6 +13,9 @@ export function awaitedMount(path: string, table = readTable()): string | undefi
   const target = realPath(resolve(path))
   return mountPoints(table).find((point) => `${target}/`.startsWith(`${point}/`) && !isMounted(point))
 }
+
+/** What is wrong there, for a line that goes on with its remedy. */
+export const notMounted = (point: string): string => `${point} is in /etc/fstab, and nothing is mounted there`
 
 function mountPoints(table: string): string[] {
   return table
@@ -46,16 +50,6 @@ const isWhole = (point: string): boolean =>
 
 const unescaped = (text: string) =>
   text.replace(/\\([0-7]{3})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 8)))
-
-/** Links followed as far as there is something. */
-function realPath(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch {
-    const above = dirname(path)
-    return above === path ? path : resolve(realPath(above), path.slice(above === '/' ? 1 : above.length + 1))
-  }
-}
 
 function readTable(): string {
   try {

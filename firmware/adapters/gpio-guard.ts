@@ -72,7 +72,7 @@ export async function guardLock(gpio: GuardableGpio, options: GuardOptions): Pro
     })
     await ready.catch((error: Error) => {
       child.kill('SIGKILL')
-      throw new Error(`the guard of the strike did not start: ${error.message}; ${nativeRemedy()}`)
+      throw didNotStart(`${error.message}; ${nativeRemedy()}`)
     })
     child.once('exit', (code, signal) => {
       if (closing) return
@@ -149,8 +149,10 @@ async function born(child: ChildProcess): Promise<ChildProcess> {
   if (child.pid !== undefined) return child
   const [{ code, message }] = (await once(child, 'error')) as [NodeJS.ErrnoException]
   const remedy = code === 'ENOENT' || code === 'EACCES' ? `; ${nativeRemedy()}` : ''
-  throw new Error(`the guard of the strike did not start: ${message}${remedy}`)
+  throw didNotStart(`${message}${remedy}`)
 }
+
+const didNotStart = (why: string) => new Error(`the guard of the strike did not start: ${why}`)
 
 /** Whether it has ended, at the latest after `patienceMs`. */
 async function leaves(child: ChildProcess, clock: Clock): Promise<boolean> {

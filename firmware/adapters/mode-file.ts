@@ -1,7 +1,7 @@
 /** Keeps the door's mode over a restart and a power cut: one word in a file that is replaced, never rewritten. */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { awaitedMount } from '../awaited-mount.js'
+import { awaitedMount, notMounted } from '../awaited-mount.js'
 import { writeDurably } from '../durable-file.js'
 import type { Log, ModeKeeper } from '../ports.js'
 
@@ -22,7 +22,7 @@ export function openModeFile(path: string, log: Log): ModeFile {
     kept: first ?? 'lockdown',
     keep: (mode) => {
       const point = awaitedMount(path)
-      if (point !== undefined) throw new Error(`${point} is not mounted`)
+      if (point !== undefined) throw new Error(notMounted(point))
       isUnread = false
       writeDurably(path, `${mode}\n`)
     },

@@ -15,12 +15,12 @@ export interface RulesFile {
   follow(changed: (file: RulesText) => void): () => void
 }
 
-/** The same for a command, which has nothing else to do. */
+/** The same for a command, which has nothing else to do, and a remedy of its own. */
 export function readRulesText(path: string): RulesText {
   try {
     return decode(path, readFileSync(path))
   } catch (error) {
-    return unreadable(path, error)
+    return { problem: unreadable(path, error) }
   }
 }
 
@@ -31,10 +31,10 @@ function decode(path: string, bytes: Buffer): RulesText {
   return { text, digest: createHash('sha256').update(bytes).digest('hex').slice(0, 16) }
 }
 
-function unreadable(path: string, error: unknown): RulesText {
+function unreadable(path: string, error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException
   const why = code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : (code ?? message)
-  return { problem: `${path} cannot be read (${why}); correct access.rulesFile or the file` }
+  return `${path} cannot be read (${why})`
 }
 
 export function rulesFile(path: string): RulesFile {
@@ -50,7 +50,7 @@ export function rulesFile(path: string): RulesFile {
     try {
       return decode(path, await readFile(path))
     } catch (error) {
-      return unreadable(path, error)
+      return { problem: `${unreadable(path, error)}; correct access.rulesFile or the file` }
     }
   }
   let told: string | undefined

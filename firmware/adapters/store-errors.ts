@@ -1,7 +1,7 @@
 /** What SQLite and the file system say, in words for people: one line with its remedy. */
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { awaitedMount } from '../awaited-mount.js'
+import { awaitedMount, notMounted } from '../awaited-mount.js'
 import { StoreError, type StoreErrorCode } from '../ports.js'
 
 export const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code)
@@ -19,7 +19,7 @@ export function expectMounted(path: string, what: 'store' | 'backups' = 'store')
   const point = awaitedMount(path)
   if (point === undefined) return
   const remedy = 'mount it, then: systemctl restart facelatch; or take it out of /etc/fstab'
-  throw new StoreError('missing', `${what} ${path}: ${point} is in /etc/fstab, and nothing is mounted there: ${remedy}`)
+  throw new StoreError('missing', `${what} ${path}: ${notMounted(point)}: ${remedy}`)
 }
 
 /** For whoever is just doing that. */

@@ -5,8 +5,8 @@
  *   are backups. Whoever listens is told, and records it: a store is never silently emptier than it was.
  * - Where the disk is full or read-only, the file or its folder closed to this user or not there, or another program keeps
  *   it locked, opening is tried again and again; whom the file knows is read from it meanwhile, if it can be.
- * - A folder that is missing is not made: it may be one that is mounted later; one whose disk is not mounted is not used. Where it comes without a store, the one
- *   that is begun in it is not new.
+ * - A folder that is missing is not made: it may be one that is mounted later; one whose disk is not mounted is not used.
+ *   Where it comes without a store, the one that is begun in it is not new.
  * - A removal that was marked and not made is made: nobody forgotten comes back, in an older file of the store either.
  * - What was last known of people answers while the store does not.
  */
@@ -130,15 +130,10 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
 
   const openOrRestore = async (): Promise<OpenStore> => {
     try {
-      expectMounted(path)
+      expectFolder(path)
     } catch (error) {
-      folderWasMissing = true
+      folderWasMissing ||= isCode(error, ['missing'])
       throw error
-    }
-    if (sizeOf(dirname(path)) === undefined) {
-      folderWasMissing = true
-      const what = `its folder ${dirname(path)} is missing`
-      throw new StoreError('missing', `store ${path}: ${what}: create it, or mount the disk that it is on`)
     }
     const expected = folderWasMissing || hadStore(path, folder)
     if (expected && sizeOf(path) === undefined)
@@ -263,6 +258,15 @@ export async function keepStore(options: StoreOptions): Promise<KeptStore> {
       await inner?.close()
     },
   }
+}
+
+/** @throws StoreError where the store's folder is missing, or is only the place of a disk that is. */
+function expectFolder(path: string): void {
+  expectMounted(path)
+  const folder = dirname(path)
+  if (sizeOf(folder) !== undefined) return
+  const remedy = 'create it, or mount the disk that it is on'
+  throw new StoreError('missing', `store ${path}: its folder ${folder} is missing: ${remedy}`)
 }
 
 /** Undefined when it has not come by then. */

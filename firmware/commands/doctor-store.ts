@@ -4,7 +4,7 @@ import { access, constants } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { findModel } from '../adapters/models-manifest.js'
 import { findKey } from '../adapters/store-key.js'
-import { awaitedMount } from '../awaited-mount.js'
+import { awaitedMount, notMounted } from '../awaited-mount.js'
 import type { Config } from '../config.js'
 import { chooseModels, readManifest } from '../models.js'
 import { measuredPeople } from '../models-embedder.js'
@@ -19,7 +19,7 @@ export async function storeFindings(config: Config, file?: string): Promise<Find
   const point = awaitedMount(path)
   if (point !== undefined) {
     const remedy = 'mount it, then: systemctl restart facelatch'
-    return [fault('store', `${path}: ${point} is in /etc/fstab, and nothing is mounted there`, remedy)]
+    return [fault('store', `${path}: ${notMounted(point)}`, remedy)]
   }
   if (!existsSync(path)) {
     let folder = dirname(path)
@@ -98,7 +98,7 @@ async function careFindings(
         ? note('key', `${elsewhere}: it was not tried`, 'keep a copy of it elsewhere')
         : fault('key', problem, 'until then nobody is recognised; the exit button works'),
     point !== undefined
-      ? fault('backup', `store.backups: ${point} is in /etc/fstab, and nothing is mounted there`, 'mount it')
+      ? fault('backup', `store.backups: ${notMounted(point)}`, 'mount it')
       : newest === undefined
         ? note('backup', 'there is none yet', 'facelatch backup makes one; the night does')
         : ok('backup', `${newest.path} of ${newest.at}, up to event ${newest.seq}, and ${older.length} older`),

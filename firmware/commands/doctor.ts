@@ -215,7 +215,8 @@ function lineFinding(driver: string, { settings, place, problem, holder }: LineR
 async function rules({ access: { rulesFile } }: Config): Promise<Finding[]> {
   if (rulesFile === '') return [ok('rules', 'none: everybody enrolled may enter at any time')]
   const loaded = loadRules(rulesFile)
-  if ('problems' in loaded) return loaded.problems.map((problem) => fault('rules', problem, 'correct it'))
+  if ('problems' in loaded)
+    return loaded.problems.map((problem) => fault('rules', problem, 'correct access.rulesFile or the file'))
   const { people, groups, timeZone } = loaded.rules
   return [ok('rules', `${rulesFile}: ${people.size} people, ${groups.size} groups, ${timeZone}`)]
 }

@@ -50,7 +50,7 @@ export function loadRules(file: string): { readonly rules: Rules } | { readonly 
 function readRules(file: string): Rules {
   const loaded = loadRules(file)
   if ('rules' in loaded) return loaded.rules
-  throw new UserError(loaded.problems.map((problem) => `rules ${problem}`).join('\n'), 2)
+  throw new UserError(loaded.problems.map((problem) => `rules ${problem}; correct the file or its path`).join('\n'), 2)
 }
 
 function explain(rules: Rules, person: string, time: CivilTime, asked: Mode, json: boolean): string {

@@ -9,6 +9,7 @@ import { findKey } from '../adapters/store-key.js'
 import type { Config } from '../config.js'
 import { credentials as credentialNames } from '../credentials.js'
 import { holdsPassword } from '../domain/addresses.js'
+import { realPath } from '../real-path.js'
 import { installedConfig } from './arguments.js'
 import { type Finding, fault, note, ok } from './findings.js'
 import { type Service, serviceOf } from './service-unit.js'
@@ -27,10 +28,10 @@ export const closedToUs = ({ store, recognizer }: Config): string[] =>
 /** Folders that the service has to write and its unit keeps it from, one line each with its remedy. */
 export function readOnlyFolders({ store }: Config, { writable }: Service): string[] {
   if (writable === undefined) return []
-  const places = writable.map(real)
+  const places = writable.map(realPath)
   const within = (at: string) => places.some((place) => at === place || at.startsWith(`${place}/`))
   return Object.entries({ 'store.path': dirname(store.path), 'store.backups': store.backups })
-    .filter(([, folder]) => folder !== '' && !within(real(resolve(stateFolder, folder))))
+    .filter(([, folder]) => folder !== '' && !within(realPath(resolve(stateFolder, folder))))
     .map(
       ([key, folder]) =>
         `its unit keeps the service from writing ${folder} (${key}); systemctl edit facelatch, and there: [Service] ReadWritePaths=-${folder}`,
@@ -51,13 +52,6 @@ function unheardCredentials(folder = '/etc/facelatch/credentials'): string[] {
 
 /** Where the unit starts: WorkingDirectory=. */
 const stateFolder = '/var/lib/facelatch'
-
-/** Where it leads, as far as it is there. */
-function real(path: string): string {
-  if (existsSync(path)) return realpathSync(path)
-  const folder = dirname(path)
-  return folder === path ? path : join(real(folder), path.slice(folder.length))
-}
 
 /** What keeps the service from reading these files, one line each with its remedy; undefined when we cannot act for it. */
 export function closedFiles(files: Readonly<Record<string, string>>, service: Service): string[] | undefined {

@@ -24,13 +24,16 @@ const endGuard = async () => {
   const pid = guard()
   take()
   process.kill(pid, 'SIGKILL')
-  await sleep(600)
+  const told = said.length + 2
+  for (let i = 0; i < 500 && said.length < told; i++) await sleep(20)
+  // And no more often, though it tries ten times a second.
+  await sleep(400)
 }
 lock.write('lock', true)
 await endGuard()
 giveBack()
 for (let i = 0; i < 100 && !(guard() > 0); i++) await sleep(100)
-await sleep(300)
+await sleep(1000)
 const second = guard()
 await endGuard()
 await lock.close()

@@ -146,9 +146,12 @@ for (const kind of benchKinds) {
     t.comment(
       `${kind}: ${presses.length} presses, the slowest opened after ${slowest.toFixed(1)} ms; ${unheard} again; longest strike ${longest.toFixed(1)} ms of ${strikeMs}`,
     )
-    // sysfs shows levels: a release and a press that both fall into one pause of the process are none. The character
-    // device queues edges.
-    t.ok(unheard <= (kind === 'sysfs' ? presses.length / 10 : 0), `${unheard} presses had to be made again`)
+    // sysfs shows levels: a release and a press that both fall into one pause of the process are none, and an emulated
+    // machine pauses longer. The character device queues edges.
+    t.ok(
+      unheard <= (kind === 'sysfs' ? presses.length / (onKernel ? 10 : 50) : 0),
+      `${unheard} presses had to be made again`,
+    )
     t.equal(unasked, 0, 'never on without a grant')
     t.ok(longest <= strikeMs + slackMs, `never on for longer than configured: ${longest} ms`)
     t.ok(presses.length > sequences / 3)
